@@ -1,0 +1,1 @@
+"""Who is calling: people, API keys, roles, sign-in, and the audit record."""

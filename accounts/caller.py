@@ -1,0 +1,118 @@
+"""Who is calling, as the gateway needs to know it; plain values, no Django."""
+
+import ipaddress
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from accounts.keys import hash_key
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+CALLING_ROLES = frozenset({"admin", "developer", "researcher", "service"})
+# What a CIDR that cannot be read becomes: the key then works from nowhere instead of from everywhere.
+NOWHERE = ipaddress.ip_network("255.255.255.255/32")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One accepted key and what it may do. None and () mean no restriction; `expires_at` is seconds since 1970.
+
+    `source` is `database` or `environment`. `operator` marks RAINYMODEL_MASTER_KEY.
+    """
+
+    key_id: str
+    kid: str
+    label: str
+    owner_id: str | None
+    owner: str
+    role: str
+    source: str
+    aliases: frozenset[str] | None = None
+    policies: frozenset[str] | None = None
+    highest_tier: str | None = None
+    direct_calls: bool = True
+    requests_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    tokens_per_minute: int | None = None
+    usd_per_day: Decimal | None = None
+    usd_per_month: Decimal | None = None
+    networks: tuple[Network, ...] = ()
+    expires_at: float | None = None
+    store_prompts: bool = False
+    operator: bool = False
+
+    def may_call_from(self, address: str) -> bool:
+        """Whether the key may be used from this client address; an address that cannot be read matches no network."""
+        if not self.networks:
+            return True
+        try:
+            client = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        mapped = getattr(client, "ipv4_mapped", None)
+        return any((mapped or client) in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The limits of a key that states none of its own."""
+
+    requests_per_minute: int | None = None
+    concurrent_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentKey:
+    """A key given by the environment: a free string, named after its variable."""
+
+    name: str
+    kid: str
+    credential: str = field(repr=False)
+    operator: bool = False
+
+
+def environment_keys(master: str, others: Sequence[str]) -> tuple[EnvironmentKey, ...]:
+    """RAINYMODEL_MASTER_KEY and RAINYMODEL_API_KEYS as keys; empty strings are left out."""
+    keys = [EnvironmentKey("RAINYMODEL_MASTER_KEY", "master", master, operator=True)] if master else []
+    for number, credential in enumerate(filter(None, others), start=1):
+        keys.append(EnvironmentKey(f"RAINYMODEL_API_KEYS #{number}", f"env-{number}", credential))
+    return tuple(keys)
+
+
+def callers_of(keys: Sequence[EnvironmentKey], pepper: str, defaults: Defaults) -> dict[bytes, Caller]:
+    """The environment's callers by the hash of their key; of equal keys the first one counts."""
+    callers: dict[bytes, Caller] = {}
+    for key in keys:
+        hashed = hash_key(key.credential, pepper)
+        callers.setdefault(hashed, environment_caller(key, hashed, defaults))
+    return callers
+
+
+def environment_caller(key: EnvironmentKey, hashed: bytes, defaults: Defaults) -> Caller:
+    """A service with the limits of the settings. Its id comes from the hash, so it survives a restart."""
+    return Caller(
+        key_id=str(uuid.UUID(bytes=hashed[:16], version=5)),
+        kid=key.kid,
+        label=key.name,
+        owner_id=None,
+        owner="environment",
+        role="admin" if key.operator else "service",
+        source="environment",
+        requests_per_minute=defaults.requests_per_minute,
+        concurrent_requests=defaults.concurrent_requests,
+        operator=key.operator,
+    )
+
+
+def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """CIDR texts as networks; one that cannot be read allows nothing."""
+    return tuple(read_network(text) for text in texts)
+
+
+def read_network(text: str) -> Network:
+    """One CIDR text as a network, NOWHERE when it cannot be read."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return NOWHERE

@@ -1,0 +1,211 @@
+"""The gateway's directory of callers: from a credential to a Caller, from memory wherever possible.
+
+A credential is checked in this order: the environment's keys, the shape and checksum of a key, the database, the
+secret in constant time, the key's state. Answers are remembered for 30 s under the credential's SHA-256 and forgotten
+at once when keys or users change. Without the database, keys that were seen within a day work on.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeVar
+
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from accounts.caller import Caller, Defaults, EnvironmentKey, callers_of, environment_keys
+from accounts.errors import ApiKeyExpired, ApiKeyRevoked, InvalidApiKey, KeyRefused, KeysUnavailable
+from accounts.key_rows import UNREACHABLE, find_row, read_change_number, write_last_used
+from accounts.keys import hash_key, parse_key, same_hash
+
+__all__ = ["Caller", "CallerDirectory", "Defaults", "EnvironmentKey", "environment_keys"]
+
+log = structlog.get_logger("accounts.callers")
+FRESH_SECONDS = 30.0
+KNOWN_SECONDS = 86_400.0  # how long a key works on without a database to ask
+QUERY_SECONDS = 2.0
+SILENCE_SECONDS = 5.0  # after a failed question nobody asks again for this long
+REMEMBERED = 50_000
+NO_DEFAULTS = Defaults()
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A caller the database (or the environment) vouched for at `checked`, in that generation of the directory."""
+
+    caller: Caller
+    generation: int
+    checked: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A credential that was turned away, and why."""
+
+    reason: type[KeyRefused]
+    generation: int
+    checked: float
+
+
+class CallerDirectory:
+    """All callers this worker knows. `clock` is wall time (for expiry), `monotonic` measures durations."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        pepper: str,
+        environment_keys: Sequence[EnvironmentKey] = (),
+        defaults: Defaults = NO_DEFAULTS,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self._pool, self._pepper, self._defaults = pool, pepper, defaults
+        self._clock, self._monotonic, self._remembered = clock, monotonic, remembered
+        self._environment = callers_of(environment_keys, pepper, defaults)
+        # Two memories, so that a flood of wrong keys cannot push out the right ones.
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._refused: OrderedDict[bytes, Refused] = OrderedDict()
+        self._asking: dict[tuple[bytes, int], asyncio.Task[Caller]] = {}
+        self._generation = 0
+        self._change_number: int | None = None
+        self._touched: set[str] = set()
+        self._silent_until = float("-inf")
+
+    def find(self, credential: str) -> Caller | None:
+        """The caller when memory knows the credential and is fresh; None to look it up. Raises KeyRefused."""
+        digest = digest_of(credential)
+        known = self._known.get(digest)
+        if known is not None:
+            if not self._is_fresh(known):
+                return None
+            self._known.move_to_end(digest)
+            return self._usable(known.caller)
+        refused = self._refused.get(digest)
+        if refused is not None and self._is_fresh(refused):
+            raise refused.reason
+        return None
+
+    async def look_up(self, credential: str) -> Caller:
+        """The caller, asking the database when needed. Raises KeyRefused or KeysUnavailable."""
+        digest, hashed = digest_of(credential), hash_key(credential, self._pepper)
+        caller = self._environment.get(hashed)
+        if caller is not None:
+            self._remember(digest, caller, self._generation)
+            return caller
+        kid = parse_key(credential)
+        if kid is None:
+            raise InvalidApiKey
+        return self._usable(await self._ask_once(digest, kid, hashed))
+
+    def invalidate(self) -> None:
+        """Trust no answer given so far: every credential is checked again at its next use."""
+        self._generation += 1
+
+    async def refresh(self, number: int | str) -> None:
+        """The change number is now this; when it is news, what was remembered is checked again."""
+        if int(number) != self._change_number:
+            self._change_number = int(number)
+            self.invalidate()
+
+    async def check_for_changes(self) -> None:
+        """Read the change number. Raises psycopg.Error, OSError or TimeoutError when the database does not answer."""
+        try:
+            async with asyncio.timeout(QUERY_SECONDS):
+                number = await read_change_number(self._pool)
+        except UNREACHABLE:
+            self._silent_until = self._monotonic() + SILENCE_SECONDS
+            raise
+        self._silent_until = float("-inf")
+        await self.refresh(number)
+
+    async def flush_last_used(self) -> None:
+        """Write when keys were last used. Raises like check_for_changes, and then keeps what it could not write."""
+        touched, self._touched = self._touched, set()
+        if not touched:
+            return
+        try:
+            async with asyncio.timeout(QUERY_SECONDS):
+                await write_last_used(self._pool, touched)
+        except BaseException:
+            self._touched |= touched
+            raise
+
+    async def _ask_once(self, digest: bytes, kid: str, hashed: bytes) -> Caller:
+        """Requests that ask for the same key at the same time share one question."""
+        question = (digest, self._generation)
+        task = self._asking.get(question)
+        if task is None:
+            task = self._asking[question] = asyncio.ensure_future(self._ask(digest, kid, hashed))
+            task.add_done_callback(lambda done: self._forget_question(question, done))
+        # The client that asked first may leave; the others still wait for the answer.
+        return await asyncio.shield(task)
+
+    def _forget_question(self, question: tuple[bytes, int], task: asyncio.Task[Caller]) -> None:
+        del self._asking[question]
+        if not task.cancelled():
+            task.exception()  # read, so that an answer nobody waited for is no warning
+
+    async def _ask(self, digest: bytes, kid: str, hashed: bytes) -> Caller:
+        generation = self._generation  # of before the question: a change meanwhile makes the answer stale
+        if self._monotonic() < self._silent_until:
+            return self._from_memory(digest)
+        try:
+            async with asyncio.timeout(QUERY_SECONDS):
+                row = await find_row(self._pool, kid, self._defaults)
+        except UNREACHABLE as error:
+            log.warning("API keys cannot be checked", problem=type(error).__name__)
+            self._silent_until = self._monotonic() + SILENCE_SECONDS
+            return self._from_memory(digest)
+        if row is None or not same_hash(row.secret_hash, hashed):
+            raise self._refuse(digest, InvalidApiKey, generation)
+        if row.revoked:
+            raise self._refuse(digest, ApiKeyRevoked, generation)
+        self._remember(digest, row.caller, generation)
+        return row.caller
+
+    def _from_memory(self, digest: bytes) -> Caller:
+        known = self._known.get(digest)
+        if known is None or self._monotonic() - known.checked > KNOWN_SECONDS:
+            raise KeysUnavailable
+        return known.caller
+
+    def _usable(self, caller: Caller) -> Caller:
+        if caller.expires_at is not None and self._clock() >= caller.expires_at:
+            raise ApiKeyExpired
+        if caller.source == "database":
+            self._touched.add(caller.key_id)
+        return caller
+
+    def _is_fresh(self, answer: Known | Refused) -> bool:
+        return answer.generation == self._generation and self._monotonic() - answer.checked < FRESH_SECONDS
+
+    def _remember(self, digest: bytes, caller: Caller, generation: int) -> None:
+        refused = self._refused.get(digest)
+        if refused is not None and refused.generation > generation:
+            return  # a later question was answered first
+        self._refused.pop(digest, None)
+        keep(self._known, digest, Known(caller, generation, self._monotonic()), self._remembered)
+
+    def _refuse(self, digest: bytes, reason: type[KeyRefused], generation: int) -> KeyRefused:
+        self._known.pop(digest, None)  # or it would work on in the next outage of the database
+        keep(self._refused, digest, Refused(reason, generation, self._monotonic()), self._remembered)
+        return reason()
+
+
+def digest_of(credential: str) -> bytes:
+    """What a credential is remembered under; the credential itself stays in no memory."""
+    return sha256(credential.encode("utf-8", "surrogatepass")).digest()
+
+
+def keep(memory: OrderedDict[bytes, Value], digest: bytes, value: Value, limit: int) -> None:
+    """Put the value in; above the limit the one unused longest makes room."""
+    memory[digest] = value
+    memory.move_to_end(digest)
+    if len(memory) > limit:
+        memory.popitem(last=False)

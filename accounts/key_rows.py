@@ -1,0 +1,102 @@
+"""The directory's questions to Postgres, in plain SQL over the gateway's own pool."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from accounts.caller import CALLING_ROLES, Caller, Defaults, read_networks
+
+# What the database or the way to it may raise; a closed or exhausted pool counts among psycopg's errors.
+UNREACHABLE = (psycopg.Error, OSError, TimeoutError)
+
+FIND = """
+SELECT k.id::text AS key_id, k.kid, k.label, k.secret_hash, k.revoked_at IS NOT NULL AS revoked,
+       extract(epoch FROM k.expires_at)::float8 AS expires_at, k.aliases, k.policies, k.highest_tier, k.direct_calls,
+       k.requests_per_minute, k.tokens_per_minute, k.concurrent_requests, k.usd_per_day, k.usd_per_month,
+       k.networks, k.store_prompts, u.id::text AS owner_id, coalesce(nullif(u.email, ''), u.username) AS owner,
+       u.role, u.is_active
+FROM accounts_apikey k JOIN accounts_user u ON u.id = k.owner_id
+WHERE k.kid = %s
+"""
+
+CHANGES = "SELECT coalesce(max(number), 0) FROM accounts_accesschange"
+
+# A row that another worker, or an operator, holds is skipped: it is being written anyway, and waiting could deadlock.
+TOUCH = """
+UPDATE accounts_apikey SET last_used_at = now() WHERE id IN (
+    SELECT id FROM accounts_apikey
+    WHERE id = ANY(%s::uuid[]) AND (last_used_at IS NULL OR last_used_at < now() - interval '30 seconds')
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as stored, with its owner: the hash to compare with, and the caller it stands for."""
+
+    secret_hash: bytes
+    revoked: bool
+    caller: Caller
+
+
+async def find_row(pool: AsyncConnectionPool, kid: str, defaults: Defaults) -> KeyRow | None:
+    """The key with this kid; raises one of UNREACHABLE."""
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(FIND, (kid,))
+        row = await cursor.fetchone()
+    return None if row is None else read_row(row, defaults)
+
+
+async def read_change_number(pool: AsyncConnectionPool) -> int:
+    """The number that grows with every change of keys or users; raises one of UNREACHABLE."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(CHANGES)
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def write_last_used(pool: AsyncConnectionPool, key_ids: Iterable[str]) -> None:
+    """Note that these keys were used now; raises one of UNREACHABLE."""
+    async with pool.connection() as connection:
+        await connection.execute(TOUCH, (sorted(key_ids),))
+
+
+def read_row(row: Mapping[str, Any], defaults: Defaults) -> KeyRow:
+    """A key shuts with its owner: an inactive one, or one whose role may not call, counts as revoked."""
+    shut = row["revoked"] or not row["is_active"] or row["role"] not in CALLING_ROLES
+    return KeyRow(bytes(row["secret_hash"]), shut, read_caller(row, defaults))
+
+
+def read_caller(row: Mapping[str, Any], defaults: Defaults) -> Caller:
+    """The caller of a row; empty lists and texts mean no restriction, missing limits the defaults."""
+    return Caller(
+        key_id=row["key_id"],
+        kid=row["kid"],
+        label=row["label"],
+        owner_id=row["owner_id"],
+        owner=row["owner"],
+        role=row["role"],
+        source="database",
+        aliases=frozenset(row["aliases"]) or None,
+        policies=frozenset(row["policies"]) or None,
+        highest_tier=row["highest_tier"] or None,
+        direct_calls=row["direct_calls"],
+        requests_per_minute=own_or(row["requests_per_minute"], defaults.requests_per_minute),
+        concurrent_requests=own_or(row["concurrent_requests"], defaults.concurrent_requests),
+        tokens_per_minute=row["tokens_per_minute"],
+        usd_per_day=row["usd_per_day"],
+        usd_per_month=row["usd_per_month"],
+        networks=read_networks(row["networks"]),
+        expires_at=row["expires_at"],
+        store_prompts=row["store_prompts"],
+    )
+
+
+def own_or(own: int | None, default: int | None) -> int | None:
+    """The key's own limit, or the default where it states none."""
+    return default if own is None else own

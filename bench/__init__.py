@@ -1,0 +1,1 @@
+"""What the gateway costs on this machine: `python -m bench`."""

@@ -1,0 +1,1 @@
+"""The data plane: HTTP in, an upstream chosen by the plan, JSON or SSE out."""

@@ -1,0 +1,155 @@
+"""Performs the attempts that the engine's failover decides on: one deployment after the other, each at most once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gateway.errors import AttemptFailed, StreamBroken
+from gateway.exchange import Exchange
+from gateway.messages import error_for_verdict
+from gateway.upstream.wire import Completion, UpstreamCall, UpstreamStream
+from routing.engine.failover import Failover
+from routing.engine.outcome import Fault, Outcome
+from routing.engine.snapshot import Deployment
+from routing.engine.verdict import Passed
+
+LEFT = Outcome(Fault.CLIENT, "cancelled")
+
+
+class Attempt:
+    """One attempt at one deployment, from its first byte out to its outcome; it becomes one line of the log entry."""
+
+    def __init__(self, exchange: Exchange, deployment: Deployment, limit: float) -> None:
+        services = exchange.services
+        self.deployment = deployment
+        self._exchange = exchange
+        self.started = services.clock()
+        self._probe = services.live.begin(deployment)
+        self._call = UpstreamCall(
+            deployment, exchange.request, services.store.credentials.get(deployment.provider.slug), limit
+        )
+        self._cut_short = limit < deployment.limits.first_content
+        self.first_content: float | None = None
+
+    async def complete(self) -> Completion:
+        """One whole JSON answer. Raises AttemptFailed."""
+        completion = await self._wire.complete(self._call)
+        self.first_content = completion.first_content
+        return completion
+
+    async def open_stream(self) -> UpstreamStream:
+        """A stream with its first content. Raises AttemptFailed."""
+        stream = await self._wire.open_stream(self._call)
+        self.first_content = stream.first_content
+        return stream
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the attempt into the log entry and teach the worker's health; once."""
+        exchange = self._exchange
+        # Out of our own time, not the upstream's: a short deadline must not open a healthy circuit.
+        lesson = LEFT if self._cut_short and outcome.word == "timeout" else outcome
+        exchange.services.live.end(self.deployment, lesson, probe=self._probe)
+        seconds = exchange.services.clock() - self.started
+        exchange.entry.attempts.append(
+            {
+                **line_of(self.deployment, outcome.word),
+                "status": outcome.status,
+                "first_content_ms": milliseconds(self.first_content),
+                "total_ms": milliseconds(seconds),
+            }
+        )
+
+    @property
+    def _wire(self) -> Any:
+        return self._exchange.services.wires[self.deployment.provider.wire]
+
+
+class Answered:
+    """The attempt that answered, with what it opened and what had been tried before it."""
+
+    __slots__ = ("answer", "attempt", "failover")
+
+    def __init__(self, attempt: Attempt, answer: Any, failover: Failover) -> None:
+        self.attempt, self.answer, self.failover = attempt, answer, failover
+
+
+@asynccontextmanager
+async def first_answer(exchange: Exchange) -> AsyncIterator[Answered]:
+    """The first deployment that answers, held open for the block; how the block ends is the attempt's outcome.
+
+    Raises the GatewayError of the engine's verdict when none does.
+    """
+    answered = await find_answer(exchange)
+    attempt = answered.attempt
+    try:
+        yield answered
+    except StreamBroken as broken:
+        attempt.finish(broken.outcome)
+        raise
+    except BaseException:
+        attempt.finish(LEFT)
+        raise
+    attempt.finish(Outcome(Fault.NONE, first_content=attempt.first_content))
+
+
+async def find_answer(exchange: Exchange) -> Answered:
+    """Walk the plan until a deployment answers."""
+    services, failover = exchange.services, Failover(exchange.plan, exchange.query)
+    noted = 0
+    while True:
+        now = services.clock()
+        remaining = exchange.first_content_by - now
+        candidate = failover.next(services.live.health, now) if remaining > 0 else None
+        noted = note_skipped(exchange, failover.passed, noted)
+        if candidate is None:
+            break
+        limit = failover.time_for_attempt(remaining, candidate.deployment.limits.first_content)
+        attempt = Attempt(exchange, candidate.deployment, limit)
+        try:
+            answer = await (attempt.open_stream() if exchange.request.stream else attempt.complete())
+        except AttemptFailed as failed:
+            attempt.finish(failed.outcome)
+            failover.failed(candidate, failed.outcome)
+            noted += 1
+        except BaseException:
+            attempt.finish(LEFT)
+            raise
+        else:
+            describe_walk(exchange, failover)
+            return Answered(attempt, answer, failover)
+    describe_walk(exchange, failover)
+    verdict = failover.verdict(deadline_passed=exchange.first_content_by <= services.clock())
+    raise error_for_verdict(verdict, exchange.plan.requested)
+
+
+def describe_walk(exchange: Exchange, failover: Failover) -> None:
+    """What the log entry and the headers say of the way to the answer, or to none."""
+    progress, entry = exchange.progress, exchange.entry
+    progress.attempts = entry.attempt_count = failover.attempts
+    progress.first_reason = entry.fallback_reason = failover.first_reason
+    progress.tried = failover.tried
+
+
+def note_skipped(exchange: Exchange, passed: tuple[Passed, ...], noted: int) -> int:
+    """Add the candidates passed by since the last look to the log entry; returns how many are noted."""
+    for one in passed[noted:]:
+        if one.fault is None:
+            exchange.entry.attempts.append({**line_of(one.deployment, one.word), "skipped": True})
+    return len(passed)
+
+
+def line_of(deployment: Deployment, word: str) -> dict[str, Any]:
+    """The part of an attempt's log line that names the deployment."""
+    return {
+        "deployment": deployment.slug,
+        "provider": deployment.provider.slug,
+        "upstream": deployment.provider.upstream,
+        "model": deployment.model,
+        "tier": deployment.tier.slug,
+        "word": word,
+    }
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """Milliseconds with a tenth's precision."""
+    return None if seconds is None else round(seconds * 1000, 1)

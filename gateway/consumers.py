@@ -1,0 +1,141 @@
+"""One thin Channels consumer for each endpoint."""
+
+from typing import Any, ClassVar
+
+import orjson
+
+from gateway.authenticate import authenticate
+from gateway.call import JSON, Call
+from gateway.errors import NotFound, Unavailable, UnsupportedMedia
+from gateway.http import GatewayConsumer
+from gateway.listings import auto_config, model_list, provider_list, service_info, status
+from gateway.pipeline import serve_chat
+from routing.engine.resolve import visible_aliases
+
+
+class ChatCompletions(GatewayConsumer):
+    """POST /v1/chat/completions: JSON and SSE."""
+
+    methods: ClassVar[tuple[str, ...]] = ("POST",)
+
+    async def serve(self, call: Call) -> None:
+        """Plan, attempt, relay."""
+        refuse_forms(call)
+        await serve_chat(call, self.services)
+
+
+class Models(GatewayConsumer):
+    """GET /v1/models: the aliases this key may use."""
+
+    async def serve(self, call: Call) -> None:
+        """The list, in OpenAI's shape."""
+        caller = await authenticate(call, self.services.callers)
+        aliases = visible_aliases(self.services.store.current, self.services.grants_of(caller))
+        await answer(call, model_list(aliases))
+
+
+class OneModel(GatewayConsumer):
+    """GET /v1/models/{id}: one alias; the id may hold slashes."""
+
+    async def serve(self, call: Call) -> None:
+        """The model, or 404."""
+        caller = await authenticate(call, self.services.callers)
+        name = call.route["model"].removesuffix("/")
+        aliases = visible_aliases(self.services.store.current, self.services.grants_of(caller))
+        found = [alias for alias in aliases if alias.name == name]
+        if not found:
+            raise NotFound(
+                f"The model {name[:120]!r} does not exist here. GET /v1/models lists the names you can use.",
+                code="model_not_found",
+                param="model",
+            )
+        await answer(call, model_list(found)["data"][0])
+
+
+class Providers(GatewayConsumer):
+    """GET /v1/providers: what is configured, in which tier, and how to call it directly."""
+
+    async def serve(self, call: Call) -> None:
+        """The list."""
+        await authenticate(call, self.services.callers)
+        await answer(call, provider_list(self.services.store.current))
+
+
+class AutoConfig(GatewayConsumer):
+    """GET /v1/auto/config: what a client needs to set itself up."""
+
+    async def serve(self, call: Call) -> None:
+        """Default model and policy, providers by tier, recommended models."""
+        caller = await authenticate(call, self.services.callers)
+        await answer(call, auto_config(self.services.store.current, self.services.grants_of(caller)))
+
+
+class Root(GatewayConsumer):
+    """GET /: what this is; a browser is sent to the pages for people."""
+
+    async def serve(self, call: Call) -> None:
+        """JSON for programs, the landing page for browsers."""
+        if "text/html" in (call.header(b"accept") or "") and self.services.landing_page is not None:
+            html = await self.services.landing_page(f"{call.scheme}://{call.header(b'host') or 'localhost'}")
+            await call.reply.whole(200, html, PAGE)
+        else:
+            await answer(call, service_info(self.services.config.version))
+
+
+class Health(GatewayConsumer):
+    """GET /health: this process lives. Any Host, no upstream touched."""
+
+    any_host = True
+
+    async def serve(self, call: Call) -> None:
+        """200 as long as the event loop turns."""
+        services = self.services
+        providers = {slug: status(provider) for slug, provider in services.store.current.providers.items()}
+        version = services.config.version
+        await answer(call, {"status": "healthy", "service": "rainymodel", "version": version, "providers": providers})
+
+
+class Ready(GatewayConsumer):
+    """GET /ready: 200 when requests are served here, 503 with the reason while starting or draining."""
+
+    any_host = True
+
+    async def serve(self, call: Call) -> None:
+        """The truth about this worker."""
+        reason = self.services.not_ready()
+        if reason:
+            raise Unavailable(f"This worker is {reason}.", code=reason, retry_after=1.0)
+        store = self.services.store
+        state: dict[str, Any] = {"status": "ready", "revision": store.revision, "worker": self.services.config.worker_id}
+        if store.problem:
+            state["problem"] = store.problem
+        await answer(call, state)
+
+
+class UnknownPath(GatewayConsumer):
+    """Everything else."""
+
+    methods: ClassVar[tuple[str, ...]] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+    async def serve(self, call: Call) -> None:
+        """404 in the one error shape."""
+        raise NotFound(f"There is nothing at {call.path[:120]!r}. GET / lists the endpoints.", code="unknown_url")
+
+
+PAGE = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+async def answer(call: Call, body: object) -> None:
+    """200 with JSON; a HEAD request gets the headers only."""
+    await call.reply.whole(200, orjson.dumps(body), (JSON,))
+
+
+def refuse_forms(call: Call) -> None:
+    """Any body that parses as JSON is taken, whatever its content type; multipart never does."""
+    if (call.header(b"content-type") or "").startswith("multipart/"):
+        raise UnsupportedMedia("Send the request as JSON (content-type: application/json).")

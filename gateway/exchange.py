@@ -1,0 +1,48 @@
+"""One planned request on its way: everything that the attempts and the relay share."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.call import Call
+from gateway.parse import ChatRequest
+from gateway.record import LogEntry
+from routing.engine.plan import Plan
+from routing.engine.query import Query
+
+if TYPE_CHECKING:
+    from gateway.services import Services
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the request has come: what headers and the log say of the way to the answer.
+
+    `tried` holds the labels that did not answer, in order; `answer_seconds` what the answering attempt took until
+    its first content.
+    """
+
+    attempts: int = 0
+    tried: tuple[str, ...] = ()
+    first_reason: str = ""
+    answer_seconds: float = 0.0
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Deadlines are on the services' clock: the first content must come by the first, the end by the second."""
+
+    call: Call
+    request: ChatRequest
+    query: Query
+    plan: Plan
+    entry: LogEntry
+    services: "Services"
+    first_content_by: float
+    end_by: float
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def overdue(self) -> bool:
+        """True when the request's whole time is over."""
+        return self.services.clock() >= self.end_by

@@ -1,0 +1,114 @@
+"""What a worker does beside serving: hears of changes, reports that it lives, keeps partitions ahead."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+
+from gateway.partitions import maintain
+
+if TYPE_CHECKING:
+    from gateway.services import Services
+
+log = structlog.get_logger("gateway.housekeeping")
+POLL_SECONDS = 2.0
+HEARTBEAT_SECONDS = 5.0
+MAINTENANCE_SECONDS = 3600.0
+CATALOGUE, ACCESS = "rainymodel_catalogue", "rainymodel_access"
+
+
+async def listen(services: "Services") -> None:
+    """Refresh on NOTIFY; LISTEN needs a connection of its own. A lost one is opened again."""
+    while True:
+        with suppress(psycopg.Error, OSError):
+            await _listen_once(services)
+        await asyncio.sleep(1.0)
+
+
+async def _listen_once(services: "Services") -> None:
+    connection = await psycopg.AsyncConnection.connect(services.pool.conninfo, autocommit=True)
+    async with connection:
+        await connection.execute(f"LISTEN {CATALOGUE}")
+        await connection.execute(f"LISTEN {ACCESS}")
+        await refresh(services)  # what changed while nobody listened
+        async for notice in connection.notifies():
+            if notice.channel == CATALOGUE:
+                await services.store.refresh()
+            else:
+                await services.callers.check_for_changes()
+
+
+async def poll(services: "Services") -> None:
+    """Catch what a lost NOTIFY did not say."""
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        await refresh(services)
+
+
+async def refresh(services: "Services") -> None:
+    """Look for a newer revision and for changed keys; without a database the last known ones serve on."""
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        await services.store.refresh()
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        await services.callers.check_for_changes()
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        await services.callers.flush_last_used()
+
+
+async def heartbeat(services: "Services") -> None:
+    """Register this worker, then say every few seconds that it lives and which revision it serves."""
+    while True:
+        with suppress(psycopg.Error, OSError, TimeoutError):
+            await beat(services)
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def beat(services: "Services") -> None:
+    """One heartbeat; rows of workers silent for a day are removed."""
+    store, config = services.store, services.config
+    row = {
+        "id": config.worker_id,
+        "hostname": socket.gethostname()[:120],
+        "pid": os.getpid(),
+        "number": config.worker_number,
+        "revision": store.revision,
+        "since": store.since,
+        "ready": not services.not_ready(),
+        "version": config.version,
+    }
+    async with services.pool.connection(timeout=2) as connection:
+        await connection.execute(BEAT, row)
+        await connection.execute("DELETE FROM gateway_worker WHERE heartbeat_at < now() - interval '1 day'")
+
+
+BEAT = """
+INSERT INTO gateway_worker (id, hostname, pid, number, started_at, heartbeat_at, revision, revision_since, ready, version)
+VALUES (%(id)s, %(hostname)s, %(pid)s, %(number)s, now(), now(), %(revision)s, to_timestamp(%(since)s), %(ready)s,
+        %(version)s)
+ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), revision = excluded.revision,
+    revision_since = excluded.revision_since, ready = excluded.ready
+"""
+
+
+async def keep_partitions(services: "Services") -> None:
+    """Make the coming days' partitions, drop the expired ones."""
+    while True:
+        try:
+            await maintain(services.pool, keep_days=services.config.log_days)
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            log.warning("partitions could not be maintained", problem=type(error).__name__)
+        await asyncio.sleep(MAINTENANCE_SECONDS)
+
+
+async def say_goodbye(services: "Services") -> None:
+    """Take this worker off the list when it stops in order."""
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        async with services.pool.connection(timeout=1) as connection:
+            await connection.execute("DELETE FROM gateway_worker WHERE id = %s", (services.config.worker_id,))
+
+
+JOBS = (listen, poll, heartbeat, keep_partitions)

@@ -1,0 +1,119 @@
+"""The base of every gateway consumer: raw ASGI in, one place where errors become responses.
+
+It reads `receive()` and writes `send()` itself: the stock AsyncHttpConsumer neither sees a client leave while it works
+nor spares a thread hop per fragment of a body.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import structlog
+from channels.consumer import AsyncConsumer
+
+from gateway import cors
+from gateway.call import JSON, Call, Receive, Reply, Send, collect_headers
+from gateway.errors import ClientLeft, GatewayError, InternalError, MethodNotAllowed
+from gateway.uuid7 import new_id
+
+if TYPE_CHECKING:
+    from gateway.services import Services
+
+log = structlog.get_logger("gateway")
+
+
+class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no types
+    """Serves one path. A subclass names its methods and implements `serve(call)`."""
+
+    methods: ClassVar[tuple[str, ...]] = ("GET",)
+    any_host: ClassVar[bool] = False
+
+    def __init__(self, services: "Services") -> None:
+        self.services = services
+
+    async def serve(self, call: Call) -> None:
+        """Answer the call, or raise a GatewayError before the first byte."""
+        raise InternalError("This path has no answer.")
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Run `serve` until it is done or the client leaves."""
+        services = self.services
+        request_id = new_id()
+        reply = Reply(send, ((b"x-request-id", request_id.encode()), *cors.ON_EVERY_ANSWER))
+        try:
+            await services.started()
+            call = self._call(scope, receive, reply, request_id)
+            await self._serve_while_connected(call)
+        except ClientLeft:
+            return
+        except GatewayError as error:
+            await refuse(reply, error)
+        except Exception:
+            log.exception("a request failed inside the gateway", request_id=request_id, path=scope["path"])
+            await refuse(reply, InternalError(f"Something went wrong here. Tell us this request id: {request_id}"))
+
+    def _call(self, scope: dict[str, Any], receive: Receive, reply: Reply, request_id: str) -> Call:
+        services = self.services
+        headers = collect_headers(scope["headers"])
+        if not self.any_host:
+            services.hosts.check(headers.get(b"host"))
+        return Call(
+            method=scope["method"],
+            path=scope["path"],
+            scheme=scope.get("scheme", "http"),
+            query_string=scope.get("query_string", b""),
+            headers=headers,
+            client_address=services.client_address(scope, headers),
+            request_id=request_id,
+            started=services.clock(),
+            receive=receive,
+            reply=reply,
+            max_body=services.config.max_body_bytes,
+            route=scope.get("url_route", {}).get("kwargs", {}),
+        )
+
+    async def _serve_while_connected(self, call: Call) -> None:
+        if call.method == "OPTIONS":
+            requested = call.header(b"access-control-request-headers") or ""
+            await call.reply.whole(204, b"", cors.preflight(requested, ", ".join((*self.methods, "OPTIONS"))))
+        elif call.method in self.methods or (call.method == "HEAD" and "GET" in self.methods):
+            await self.serve(call)
+        else:
+            raise method_not_allowed(call.method, self.methods)
+
+
+async def while_connected(call: Call, work: Any) -> None:
+    """Await `work`; when the client leaves first, cancel it and raise ClientLeft.
+
+    The body must have been read: from then on `receive()` speaks only to say that the client left.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+
+    async def watch() -> None:
+        while (await call.receive())["type"] != "http.disconnect":
+            pass
+        call.client_left = True
+        task.cancel()
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        await work
+    except asyncio.CancelledError:
+        if call.client_left and task.uncancel() == 0:
+            raise ClientLeft from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+async def refuse(reply: Reply, error: GatewayError) -> None:
+    """Answer with an error, unless an answer has already begun."""
+    if not reply.started:
+        await reply.whole(error.status, error.body(), (JSON, *error.headers()))
+
+
+def method_not_allowed(method: str, allowed: tuple[str, ...]) -> MethodNotAllowed:
+    """The 405 of a path, with its Allow header."""
+    error = MethodNotAllowed(f"{method} is not served here. Use {' or '.join(allowed)}.")
+    error.extra_headers = ((b"allow", ", ".join(allowed).encode()),)
+    return error

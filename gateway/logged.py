@@ -1,0 +1,93 @@
+"""One log row for each authenticated request: opened here, closed exactly once, whatever happens in between."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from accounts.callers import Caller
+from gateway.call import Call
+from gateway.errors import ClientLeft, GatewayError
+from gateway.parse import ChatRequest
+from gateway.record import LogEntry
+from gateway.usage import Usage, price_usage
+from routing.engine.plan import Plan
+from routing.engine.query import Query
+from routing.engine.snapshot import Price
+
+if TYPE_CHECKING:
+    from gateway.services import Services
+
+CLIENT_CLOSED = 499
+
+
+@contextmanager
+def logged(call: Call, caller: Caller, services: "Services") -> Iterator[LogEntry]:
+    """The request's log entry; how the block ends is the row's state. A client that leaves while it uploads makes none."""
+    entry = services.recorder.open(
+        id=call.request_id,
+        endpoint=call.path,
+        key_id=caller.key_id or None,
+        key_label=caller.label,
+        user_id=caller.owner_id or "",
+        client_address=call.client_address,
+        client_request_id=client_request_id(call),
+        user_agent=call.header(b"user-agent") or "",
+    )
+    entry.state, entry.status = "ok", 200
+    try:
+        yield entry
+    except GatewayError as error:
+        note_failure(entry, error.state, error)
+        raise
+    except (ClientLeft, asyncio.CancelledError):
+        entry.state, entry.status = "cancelled", CLIENT_CLOSED
+        raise
+    except BaseException:
+        entry.state, entry.status, entry.error_code = "upstream_error", 500, "internal_error"
+        raise
+    finally:
+        close(entry, call, services)
+
+
+def close(entry: LogEntry, call: Call, services: "Services") -> None:
+    """Stop the clock and hand the entry to the recorder; an upload that was broken off leaves no row."""
+    entry.total_ms = (services.clock() - call.started) * 1000
+    upstream_ms = sum(attempt.get("total_ms") or 0.0 for attempt in entry.attempts)
+    entry.overhead_ms = max(0.0, entry.total_ms - upstream_ms)
+    if entry.state == "cancelled" and not entry.requested_model:
+        services.recorder.discard(entry)
+    else:
+        services.recorder.close(entry)
+
+
+def describe_query(entry: LogEntry, request: ChatRequest, query: Query, plan: Plan) -> None:
+    """What was asked, as routing saw it."""
+    entry.requested_model = query.model
+    entry.alias = plan.alias.name
+    entry.policy = plan.policy.name
+    entry.provider_filter = query.provider or ""
+    entry.needs = sorted(query.needs)
+    entry.input_tokens_estimate = query.input_tokens
+    entry.max_tokens = query.output_tokens
+    entry.stream = query.stream
+    entry.end_user = request.end_user
+    entry.revision = plan.revision
+
+
+def note_failure(entry: LogEntry, state: str, error: GatewayError) -> None:
+    """The request did not work out: how it counts, and what the client was told."""
+    entry.state, entry.status, entry.error_code = state, error.status, error.code
+
+
+def note_usage(entry: LogEntry, usage: Usage, price: Price | None) -> None:
+    """Tokens in disjoint classes, the price row used, and the cost; an unknown price leaves the cost unknown."""
+    entry.use(usage)
+    entry.use_price(price, price_usage(price, usage))
+
+
+def client_request_id(call: Call) -> str:
+    """The client's own x-request-id when it is a harmless word, else nothing."""
+    given = call.header(b"x-request-id") or ""
+    harmless = 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return given if harmless else ""

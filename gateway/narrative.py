@@ -1,0 +1,158 @@
+"""What happened to a request, in one plain sentence.
+
+"asked rainymodel/auto under policy auto; hf timed out after 60.0 s; ollama (qwen2.5:14b) answered in 2.1 s;
+412 tokens; $0"
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Protocol
+
+# What an attempt that ended in this word did.
+FAILED = {
+    "timeout": "timed out",
+    "connection_error": "could not be reached",
+    "rate_limited": "limited our rate",
+    "quota_exhausted": "had no quota left",
+    "credential_refused": "refused our credential",
+    "configuration": "did not know the model or is not set up right",
+    "server_error": "failed",
+    "bad_response": "sent a broken answer",
+    "capability": "could not do what was asked",
+    "context_too_long": "found the context too long",
+    "invalid_request": "refused the request as invalid",
+    "content_filter": "refused the content",
+    "cancelled": "was stopped",
+}
+# Why a deployment was passed by without an attempt.
+PASSED_BY = {
+    "circuit_open": "circuit open",
+    "held": "on hold",
+    "busy": "busy",
+    "capability": "cannot do what was asked",
+    "context_too_long": "context too long for it",
+    "context_too_small": "its context window is too small",
+    "disabled": "disabled",
+    "no_credential": "no credential",
+    "tier_not_in_policy": "its tier is not in the policy",
+    "tier_not_allowed": "its tier is above what the key may reach",
+    "provider_filter": "not the provider asked for",
+    "price_ceiling": "above the policy's price ceiling",
+    "unpriced": "its price is unknown and the key has a budget",
+    "wire_unavailable": "its wire is not available here",
+}
+# How it ended for the client; an error code of its own says more than the state.
+ENDINGS = {
+    "client_error": "the request was turned down with {told}",
+    "refused": "refused with {told}",
+    "upstream_error": "the client got {told}",
+    "truncated": "the answer ended early with an error frame ({told})",
+    "cancelled": "the client left{after}",
+    "lost": "the worker ended before it could say how this went",
+    "rate_limit_exceeded": "refused: the key's requests per minute were used up",
+    "concurrency_limit": "refused: the key's requests at once were all running",
+    "insufficient_quota": "refused: the key's budget was spent",
+    "internal_error": "the gateway itself failed, the client got {told}",
+}
+SECOND = 1000.0
+
+
+class Row(Protocol):
+    """What the sentence needs to know; RequestLog and LogEntry both have it."""
+
+    requested_model: str
+    policy: str
+    provider_filter: str
+    attempts: list[dict[str, Any]]
+    state: str
+    status: int
+    error_code: str
+    total_ms: float | None
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    estimated: bool
+    cost_usd: Decimal | None
+
+
+def narrate(row: Row) -> str:
+    """The request's story, its parts separated by semicolons, in the order in which they happened."""
+    parts = [asked(row), *(attempt_story(attempt) for attempt in row.attempts), ending(row), *account(row)]
+    return "; ".join(part for part in parts if part)
+
+
+def asked(row: Row) -> str:
+    """What was asked for."""
+    if not row.requested_model:
+        return "sent a request that was not read"
+    policy = f" under policy {row.policy}" if row.policy else ""
+    provider = f" from {row.provider_filter} only" if row.provider_filter else ""
+    return f"asked {row.requested_model}{policy}{provider}"
+
+
+def attempt_story(attempt: dict[str, Any]) -> str:
+    """What one deployment did, or why it was passed by."""
+    label = attempt.get("upstream") or attempt.get("deployment") or "an upstream"
+    word = attempt.get("word") or ""
+    if attempt.get("skipped"):
+        return f"{label} was passed by: {plain(PASSED_BY, word)}"
+    answering = f"{label} ({attempt['model']})" if attempt.get("model") else label
+    first, took = attempt.get("first_content_ms"), attempt.get("total_ms")
+    if not word:
+        return f"{answering} answered{within(took)}"
+    if first is not None:
+        return f"{answering} began to answer{after(first)}, then {plain(FAILED, word)}{after(took)}"
+    return f"{label} {plain(FAILED, word)}{after(took)}"
+
+
+def ending(row: Row) -> str:
+    """What the client got, where the attempts do not say it."""
+    if row.state == "ok":
+        return "" if row.attempts else "answered"
+    sentence = ENDINGS.get(row.error_code) or ENDINGS.get(row.state, "ended as {told}")
+    return sentence.format(told=f"{row.status} {row.error_code}".strip(), after=after(row.total_ms))
+
+
+def account(row: Row) -> Iterator[str]:
+    """Tokens and money; nothing for a request that used nothing."""
+    tokens = row.input_tokens + row.cached_tokens + row.output_tokens
+    if not tokens and row.cost_usd is None:
+        if row.state in {"ok", "lost"}:
+            yield "cost unknown"
+        return
+    about = "about " if row.estimated else ""
+    yield f"{about}{tokens:,} token{'' if tokens == 1 else 's'}"
+    yield "cost unknown" if row.cost_usd is None else about + dollars(row.cost_usd)
+
+
+def dollars(amount: Decimal) -> str:
+    """`$0`, `$0.0012`, `$1.25`: no more digits than say something, whole cents from a cent on."""
+    if not amount:
+        return "$0"
+    text = format(amount.normalize(), "f")
+    whole, _, decimals = text.partition(".")
+    return f"${int(whole):,}.{decimals:0<2}"
+
+
+def duration(milliseconds: float) -> str:
+    """`0.6 ms`, `340 ms`, `2.1 s`: as exact as people care."""
+    if milliseconds < 9.95:
+        return f"{milliseconds:.1f} ms"
+    if round(milliseconds) < SECOND:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / SECOND:,.1f} s"
+
+
+def within(milliseconds: float | None) -> str:
+    """` in 2.1 s`, or nothing when nobody knows."""
+    return "" if milliseconds is None else f" in {duration(milliseconds)}"
+
+
+def after(milliseconds: float | None) -> str:
+    """` after 60.0 s`, or nothing when nobody knows."""
+    return "" if milliseconds is None else f" after {duration(milliseconds)}"
+
+
+def plain(words: dict[str, str], word: str) -> str:
+    """The phrase for a reason word; an unlisted word is shown as it is."""
+    return words.get(word, word.replace("_", " ") or "no reason given")

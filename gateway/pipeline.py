@@ -1,0 +1,82 @@
+"""What happens to a request, on one screen."""
+
+from gateway.authenticate import authenticate
+from gateway.call import Call
+from gateway.errors import BadRequest
+from gateway.exchange import Exchange
+from gateway.http import while_connected
+from gateway.logged import describe_query, logged
+from gateway.messages import error_for_query
+from gateway.parse import ChatRequest, parse_chat
+from gateway.record import LogEntry
+from gateway.relay import relay_answer
+from gateway.services import Services
+from routing.engine.errors import RoutingError
+from routing.engine.plan import Plan, plan
+from routing.engine.query import Grants, Query
+from routing.engine.snapshot import Snapshot
+
+
+async def serve_chat(call: Call, services: Services) -> None:
+    """Answer one chat completion, or raise a GatewayError before the first byte."""
+    caller = await authenticate(call, services.callers)
+    with logged(call, caller, services) as entry, services.limits.admit(caller) as ticket:
+        request = parse_chat(await call.read_body())
+        snapshot = services.store.current  # one snapshot from here to the end
+        query = query_for(call, request, services.grants_of(caller), services.wall_clock())
+        route = plan_for(snapshot, query, services)
+        describe_query(entry, request, query, route)
+        ticket.reserve(route, request.input_tokens, request.max_tokens)
+        exchange = exchange_for(call, request, query, route, entry, services)
+        try:
+            await while_connected(call, relay_answer(exchange))
+        finally:
+            ticket.settle(entry)
+
+
+def query_for(call: Call, request: ChatRequest, grants: Grants, time: float) -> Query:
+    """The request as routing sees it."""
+    return Query(
+        model=request.model,
+        policy=call.header(b"x-rainymodel-policy") or None,
+        provider=call.header(b"x-rainymodel-provider") or None,
+        needs=request.needs,
+        input_tokens=request.input_tokens,
+        output_tokens=request.max_tokens,
+        stream=request.stream,
+        time=time,
+        grants=grants,
+    )
+
+
+def plan_for(snapshot: Snapshot, query: Query, services: Services) -> Plan:
+    """The plan, or the GatewayError that says why there is none."""
+    try:
+        return plan(snapshot, query, services.live.health, now=services.clock(), draw=services.draw())
+    except RoutingError as error:
+        raise error_for_query(error) from None
+
+
+def exchange_for(call: Call, request: ChatRequest, query: Query, route: Plan, entry: LogEntry, services: Services) -> Exchange:
+    """The request with its deadlines: the alias's, or the client's when that is shorter."""
+    own = client_deadline(call)
+    return Exchange(
+        call=call,
+        request=request,
+        query=query,
+        plan=route,
+        entry=entry,
+        services=services,
+        first_content_by=call.started + min(route.alias.first_content_deadline, own),
+        end_by=call.started + min(route.alias.total_deadline, own),
+    )
+
+
+def client_deadline(call: Call) -> float:
+    """Seconds from x-rainymodel-deadline-ms; infinite when the client set none."""
+    value = call.header(b"x-rainymodel-deadline-ms")
+    if value is None:
+        return float("inf")
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 86_400_000:
+        raise BadRequest("x-rainymodel-deadline-ms must be a whole number of milliseconds from 1.", code="invalid_value")
+    return int(value) / 1000

@@ -1,0 +1,115 @@
+"""From an open answer to the client: one JSON body, or frames until the end, a break, or the client's leaving."""
+
+import asyncio
+
+import orjson
+
+from gateway.answer_headers import answer_headers, failure_headers, request_headers
+from gateway.attempts import Answered, first_answer
+from gateway.call import JSON
+from gateway.errors import DeadlinePassed, GatewayError, StreamBroken, Unavailable
+from gateway.exchange import Exchange
+from gateway.logged import note_failure, note_usage
+from gateway.sse import DONE, frame
+from gateway.upstream.wire import Completion, UpstreamStream
+from gateway.usage import estimate_usage, read_usage
+from routing.engine.snapshot import Deployment
+
+RESTARTING = "The gateway is restarting. Send the request again."
+
+
+async def relay_answer(exchange: Exchange) -> None:
+    """Answer the call. Raises GatewayError before the first byte; after it, errors end the stream as a frame."""
+    try:
+        async with asyncio.timeout(exchange.end_by - exchange.services.clock()):
+            await (relay_stream(exchange) if exchange.request.stream else relay_completion(exchange))
+    except TimeoutError:
+        await fail(exchange, DeadlinePassed("The answer was not complete before the deadline."))
+    except GatewayError as error:
+        await fail(exchange, error)
+
+
+async def relay_completion(exchange: Exchange) -> None:
+    """One JSON answer."""
+    async with first_answer(exchange) as answered:
+        completion: Completion = answered.answer
+        describe_answer(exchange, answered, completion.parameter_edits)
+        body = orjson.dumps(completion.body)
+        record_usage(exchange, answered.attempt.deployment, completion.usage, len(body))
+        await exchange.call.reply.whole(200, body, (JSON, *answer_headers(exchange, answered.attempt.deployment)))
+
+
+async def relay_stream(exchange: Exchange) -> None:
+    """An event stream; headers leave with the first content, or with the first keep-alive."""
+    reply, services = exchange.call.reply, exchange.services
+    with services.pulse.keep_alive(reply, request_headers(exchange)):
+        try:
+            async with first_answer(exchange) as answered:
+                await relay_chunks(exchange, answered)
+        except StreamBroken as broken:
+            note_failure(exchange.entry, "truncated", broken.error)
+            await end_with_error(exchange, broken.error)
+        except asyncio.CancelledError:
+            if not exchange.call.client_left and exchange.progress.answered and not exchange.overdue:
+                await end_with_error(exchange, Unavailable(RESTARTING, code="draining"))
+            raise
+        else:
+            await reply.end()
+
+
+async def relay_chunks(exchange: Exchange, answered: Answered) -> None:
+    """Pass an open stream on to its end; however it ends, what it used is recorded and its connection closed."""
+    stream: UpstreamStream = answered.answer
+    describe_answer(exchange, answered, stream.parameter_edits)
+    try:
+        await send_chunks(exchange, answered, stream)
+    finally:
+        record_usage(exchange, answered.attempt.deployment, stream.usage, stream.output_bytes)
+        await stream.close()
+
+
+async def send_chunks(exchange: Exchange, answered: Answered, stream: UpstreamStream) -> None:
+    """Every chunk as a frame, in the order they came; several at once when several came at once."""
+    reply, clock, include_usage = exchange.call.reply, exchange.services.clock, exchange.request.include_usage
+    headers = answer_headers(exchange, answered.attempt.deployment)
+    async for chunks in stream.chunks():
+        wanted = [frame(chunk) for chunk in chunks if chunk["choices"] or include_usage]
+        if wanted:
+            await reply.frames(b"".join(wanted), headers, clock())
+    await reply.frames(DONE, headers, clock())
+
+
+async def fail(exchange: Exchange, error: GatewayError) -> None:
+    """Nothing answered: an error response, or an error frame when a keep-alive has already sent the headers."""
+    if exchange.call.reply.started:
+        note_failure(exchange.entry, "truncated" if exchange.progress.answered else error.state, error)
+        await end_with_error(exchange, error)
+        return
+    error.extra_headers = (*error.extra_headers, *failure_headers(exchange))
+    raise error
+
+
+async def end_with_error(exchange: Exchange, error: GatewayError) -> None:
+    """End the stream with the frame that every client raises on; no [DONE] follows."""
+    choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
+    data = frame({"error": error.envelope(), "choices": choices})
+    await exchange.call.reply.frames(data, request_headers(exchange), exchange.services.clock())
+    await exchange.call.reply.end()
+
+
+def describe_answer(exchange: Exchange, answered: Answered, edits: dict[str, str]) -> None:
+    """Who answered, for the log entry."""
+    entry, deployment = exchange.entry, answered.attempt.deployment
+    entry.tier, entry.provider = deployment.tier.slug, deployment.provider.slug
+    entry.upstream, entry.deployment = deployment.provider.upstream, deployment.slug
+    entry.upstream_model, entry.parameter_edits = deployment.model, edits
+    entry.first_content_ms = (exchange.services.clock() - exchange.call.started) * 1000
+    exchange.progress.answered = True
+    exchange.progress.answer_seconds = exchange.services.clock() - answered.attempt.started
+
+
+def record_usage(exchange: Exchange, deployment: Deployment, raw: object, output_bytes: int) -> None:
+    """Usage as the upstream gave it, or estimated and marked so; and what it cost at the price in force."""
+    usage = read_usage(raw) if isinstance(raw, dict) else None
+    usage = usage or estimate_usage(exchange.query.input_tokens, output_bytes)
+    note_usage(exchange.entry, usage, deployment.price_at(exchange.query.time))

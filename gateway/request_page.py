@@ -1,0 +1,224 @@
+"""What the page of one request shows, as plain values; the template only lays them out."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from gateway.models import RequestLog
+from gateway.narrative import FAILED, PASSED_BY, dollars, duration, narrate, plain
+
+UNKNOWN, NOTHING = "unknown", "–"
+TONES = {"ok": "good", "cancelled": "quiet", "refused": "warn", "client_error": "warn"}
+SHORTEST_BAR = 0.6  # percent; thinner would not be seen
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """One deployment tried or passed by. `offset`, `waiting` and `answering` are percent of the whole time."""
+
+    number: str
+    label: str
+    model: str
+    tier: str
+    story: str
+    word: str
+    status: str
+    tone: str
+    first_content: str
+    total: str
+    offset: float = 0.0
+    waiting: float = 0.0
+    answering: float = 0.0
+
+    @property
+    def answering_from(self) -> float:
+        """Where the second part of the bar begins."""
+        return self.offset + self.waiting
+
+    @property
+    def span(self) -> str:
+        """The bar in words, for who does not see it."""
+        return f"from {self.offset:.0f} % to {self.answering_from + self.answering:.0f} % of the whole time"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A group of facts under a heading."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """Everything the page shows."""
+
+    sentence: str
+    tone: str
+    state: str
+    attempts: tuple[AttemptLine, ...]
+    sections: tuple[Section, ...]
+    documents: tuple[Fact, ...]
+
+
+def request_page(row: RequestLog) -> RequestPage:
+    """The page of one row."""
+    return RequestPage(
+        sentence=narrate(row),
+        tone=TONES.get(row.state, "bad"),
+        state=row.get_state_display(),
+        attempts=tuple(attempt_lines(row)),
+        sections=(asked(row), caller(row), answer(row), usage(row), cost(row)),
+        documents=tuple(documents(row)),
+    )
+
+
+def attempt_lines(row: RequestLog) -> Iterator[AttemptLine]:
+    """The attempts one after the other, each where it lies in the whole time."""
+    whole = max(row.total_ms or 0.0, sum(milliseconds(attempt, "total_ms") for attempt in row.attempts), 1.0)
+    before, number = 0.0, 0
+    for attempt in row.attempts:
+        number += not attempt.get("skipped")
+        yield attempt_line(attempt, number, before / whole, whole)
+        before += milliseconds(attempt, "total_ms")
+
+
+def attempt_line(attempt: dict[str, Any], number: int, start: float, whole: float) -> AttemptLine:
+    """One line; `start` is the share of the whole time that lies before it."""
+    skipped, word = bool(attempt.get("skipped")), str(attempt.get("word") or "")
+    total, first = milliseconds(attempt, "total_ms"), milliseconds(attempt, "first_content_ms")
+    waiting = min(first, total) if attempt.get("first_content_ms") is not None else total
+    return AttemptLine(
+        number=NOTHING if skipped else str(number),
+        label=str(attempt.get("upstream") or attempt.get("deployment") or UNKNOWN),
+        model=str(attempt.get("model") or ""),
+        tier=str(attempt.get("tier") or NOTHING),
+        story=what_happened(word, skipped),
+        word=word,
+        status=str(attempt.get("status") or NOTHING),
+        tone="quiet" if skipped else "bad" if word else "good",
+        first_content=shown_ms(attempt.get("first_content_ms")),
+        total=shown_ms(attempt.get("total_ms")),
+        offset=round(start * 100, 2),
+        waiting=0.0 if skipped else round(max(waiting / whole * 100, SHORTEST_BAR), 2),
+        answering=round((total - waiting) / whole * 100, 2),
+    )
+
+
+def what_happened(word: str, skipped: bool) -> str:
+    """The reason word in plain words."""
+    if skipped:
+        return f"passed by: {plain(PASSED_BY, word)}"
+    return plain(FAILED, word) if word else "answered"
+
+
+def asked(row: RequestLog) -> Section:
+    """What the client asked for."""
+    facts = (
+        ("Model", row.requested_model or NOTHING),
+        ("Alias", row.alias or NOTHING),
+        ("Policy", row.policy or NOTHING),
+        ("Provider asked for", row.provider_filter or "any"),
+        ("Needs", ", ".join(row.needs) or "nothing special"),
+        ("Input, estimated", f"{row.input_tokens_estimate:,} tokens"),
+        ("Output at most", NOTHING if row.max_tokens is None else f"{row.max_tokens:,} tokens"),
+        ("Answer as", "stream" if row.stream else "JSON"),
+        ("Deadline", "the alias's" if row.deadline_ms is None else duration(row.deadline_ms)),
+        ("Endpoint", row.endpoint or NOTHING),
+    )
+    return Section("What was asked", facts)
+
+
+def caller(row: RequestLog) -> Section:
+    """Who asked."""
+    facts = (
+        ("Key", row.key_label or NOTHING),
+        ("User id", row.user_id or NOTHING),
+        ("End user", row.end_user or NOTHING),
+        ("Address", row.client_address or NOTHING),
+        ("Client", row.user_agent or NOTHING),
+        ("Client's request id", row.client_request_id or NOTHING),
+    )
+    return Section("Who asked", facts)
+
+
+def answer(row: RequestLog) -> Section:
+    """What answered, and how long it took."""
+    facts = (
+        ("Answered by", row.upstream or "nothing"),
+        ("Upstream model", row.upstream_model or NOTHING),
+        ("Deployment", row.deployment or NOTHING),
+        ("Provider", row.provider or NOTHING),
+        ("Tier", row.tier or NOTHING),
+        ("Status", f"{row.status} {row.error_code}".strip()),
+        ("Fallback", row.fallback_reason or "none"),
+        ("First content", shown_ms(row.first_content_ms)),
+        ("Whole request", shown_ms(row.total_ms)),
+        ("Our own share", shown_ms(row.overhead_ms)),
+        ("Catalogue revision", str(row.revision or NOTHING)),
+        ("Worker", row.worker or NOTHING),
+    )
+    return Section("The answer", facts)
+
+
+def usage(row: RequestLog) -> Section:
+    """Tokens, each counted once."""
+    facts = (
+        ("Input, not cached", f"{row.input_tokens:,}"),
+        ("Input, cached", f"{row.cached_tokens:,}"),
+        ("Output", f"{row.output_tokens:,}"),
+        ("of which reasoning", f"{row.reasoning_tokens:,}"),
+        ("Together", f"{row.total_tokens:,}"),
+        ("Counted by", counted_by(row)),
+    )
+    return Section("Tokens", facts)
+
+
+def counted_by(row: RequestLog) -> str:
+    """Where the numbers come from."""
+    if row.estimated:
+        return "us: estimated, four bytes a token"
+    return "the upstream" if row.usage_raw is not None else "nobody"
+
+
+def cost(row: RequestLog) -> Section:
+    """The cost and the prices that made it."""
+    price = row.price or {}
+    total = UNKNOWN if row.cost_usd is None else dollars(row.cost_usd)
+    facts = (
+        ("Cost", f"about {total}" if row.estimated and row.cost_usd else total),
+        ("Input price", per_million(price.get("input"))),
+        ("Cached input price", per_million(price.get("cached_input"))),
+        ("Output price", per_million(price.get("output"))),
+    )
+    return Section("Cost", facts)
+
+
+def per_million(amount: str | None) -> str:
+    """A price as the log keeps it, for people."""
+    return UNKNOWN if amount is None else f"{dollars(Decimal(amount))} per million tokens"
+
+
+def documents(row: RequestLog) -> Iterator[Fact]:
+    """What is kept as JSON, and only what there is."""
+    for title, value in (
+        ("Usage as the upstream told it", row.usage_raw),
+        ("Reserved before the call", row.reservation),
+        ("Parameters changed for the upstream", row.parameter_edits),
+    ):
+        if value:
+            yield title, json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def milliseconds(attempt: dict[str, Any], name: str) -> float:
+    """A duration of an attempt; 0 when it has none."""
+    value = attempt.get(name)
+    return float(value) if isinstance(value, int | float) and value > 0 else 0.0
+
+
+def shown_ms(value: Any) -> str:
+    """A duration for people; a dash for none."""
+    return duration(value) if isinstance(value, int | float) else NOTHING

@@ -1,0 +1,141 @@
+"""Everything a worker's requests share, built once and passed to every consumer."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg_pool
+import structlog
+
+from accounts.callers import Caller, CallerDirectory
+from gateway.admit import Limits
+from gateway.hosts import Hosts
+from gateway.housekeeping import JOBS, say_goodbye
+from gateway.lifecycle import Lifecycle
+from gateway.live import Live
+from gateway.pulse import Pulse
+from gateway.record import Recorder
+from gateway.upstream.wire import Wire
+from routing.engine.query import Grants
+from routing.store import SnapshotStore
+
+log = structlog.get_logger("gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Settings of the data plane. Sizes in bytes, times in seconds."""
+
+    version: str
+    mode: str
+    worker_id: str
+    max_body_bytes: int = 10 * 1024 * 1024
+    ping_seconds: float = 15.0
+    trusted_proxies: int = 0
+    log_days: int = 30
+    worker_number: int = 0
+
+
+@dataclass(slots=True)
+class Services:
+    """The collaborators of every request. `start` and `stop` are called once each by the server's lifespan.
+
+    Where a server has no lifespan (daphne) the first request starts them.
+    """
+
+    config: GatewayConfig
+    pool: psycopg_pool.AsyncConnectionPool
+    store: SnapshotStore
+    callers: CallerDirectory
+    recorder: Recorder
+    live: Live
+    limits: Limits
+    pulse: Pulse
+    wires: Mapping[str, Wire]
+    hosts: Hosts
+    lifecycle: Lifecycle
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    draw: Callable[[], float]
+    landing_page: Callable[[str], Awaitable[bytes]] | None = None
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _grants: dict[str, tuple[Caller, Grants]] = field(default_factory=dict)
+    _starting: asyncio.Task[None] | None = None
+    _running: bool = False
+
+    async def started(self) -> None:
+        """Return when the services run; start them when nobody has."""
+        if self._running:
+            return
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        with contextlib.suppress(psycopg_pool.PoolTimeout):
+            await self.pool.open(wait=True, timeout=5)
+        await self.store.load()
+        runs = (self.recorder.run(), self.pulse.run(), *(job(self) for job in JOBS))
+        self.tasks = [asyncio.ensure_future(guarded(run)) for run in runs]
+        self._running = True
+
+    async def stop(self) -> None:
+        """Flush the log, end every task, close every connection."""
+        if not self._running:
+            return
+        self._running = False
+        await self.recorder.stop()
+        await say_goodbye(self)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for wire in self.wires.values():
+            await wire.close()
+        await self.pool.close()
+
+    def grants_of(self, caller: Caller) -> Grants:
+        """What the caller's key may reach, as routing reads it."""
+        known = self._grants.get(caller.key_id)
+        if known is not None and known[0] is caller:
+            return known[1]
+        if len(self._grants) > 50_000:
+            self._grants.clear()
+        grants = Grants(
+            aliases=caller.aliases,
+            policies=caller.policies,
+            highest_tier=caller.highest_tier,
+            direct_calls=caller.direct_calls,
+            priced_only=caller.usd_per_day is not None or caller.usd_per_month is not None,
+        )
+        self._grants[caller.key_id] = (caller, grants)
+        return grants
+
+    def client_address(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+        """The client's address: the n-th from the right of X-Forwarded-For, or the peer's own."""
+        proxies = self.config.trusted_proxies
+        if proxies:
+            hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+            if len(hops) >= proxies and hops[-proxies].strip():
+                return hops[-proxies].strip()[:64]
+        client = scope.get("client")
+        return client[0] if client else ""
+
+    def not_ready(self) -> str:
+        """Why this worker should get no requests now; empty when it should."""
+        if self.lifecycle.draining:
+            return "draining"
+        if not self._running or not self.store.is_loaded:
+            return "starting"
+        return ""
+
+
+async def guarded(run: Awaitable[None]) -> None:
+    """A background task; when it dies by mistake the log says so."""
+    try:
+        await run
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("a background task ended")

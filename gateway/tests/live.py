@@ -1,0 +1,268 @@
+"""A real gateway for tests: its own database, its own process, sockets on both sides, scripted upstreams behind it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from gateway.upstream.scripted import ScriptedUpstream, scripted_upstream
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 30.0
+# Failures before content. Some put a provider on hold, so each is played at a provider of its own, once for each shape.
+TRIALS = (
+    "status:code=500",
+    "status:code=503",
+    "status:code=401",
+    "status:code=402",
+    "status:code=404",
+    "status:code=429,retry_after=7",
+    "insufficient_quota",
+    "redirect",
+    "html",
+    "bad_json",
+    "empty_body",
+    "error_in_200:code=500",
+    "no_choices",
+    "null_content",
+    "wrong_length",
+    "hangup",
+    "tools_unsupported",
+    "error_first",
+    "empty_sse",
+    "only_done",
+    "not_json_event:after=0",
+)
+
+SHAPES = ("json/", "sse/")
+# The same, with nobody to fall back on: `lone/SCENARIO`.
+LONE = (
+    "error_after:pause=0.05",
+    "status:code=400,text=your%20key%20sk-verysecretvalue0123%20is%20bad",
+    "status:code=429,text=your%20key%20sk-verysecretvalue0123%20is%20bad",
+    "unauthorized",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGateway:
+    """Where it is, the keys that open it by name, its upstreams by name, and its database."""
+
+    url: str
+    keys: dict[str, str]
+    upstreams: dict[str, ScriptedUpstream]
+    dsn: str
+    process: subprocess.Popen[bytes]
+    server: str
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def headers(self, key: str = "plain", **more: str) -> dict[str, str]:
+        """Request headers with a key."""
+        return {"Authorization": f"Bearer {self.keys[key]}", **more}
+
+    def rows(self, request_id: str, timeout: float = 5.0) -> list[dict[str, Any]]:
+        """The request's log rows, once they are written."""
+        return self._rows("id = %s", request_id, count=1, timeout=timeout)
+
+    def rows_of(self, model: str, count: int = 1) -> list[dict[str, Any]]:
+        """The log rows of a requested model, once there are so many."""
+        return self._rows("requested_model = %s", model, count=count, timeout=5.0)
+
+    def count(self, condition: str) -> int:
+        """How many log rows fulfil an SQL condition now."""
+        with psycopg.connect(self.dsn) as connection:
+            found = connection.execute(f"SELECT count(*) FROM gateway_requestlog WHERE {condition}").fetchone()
+        return found[0] if found else 0
+
+    def _rows(self, condition: str, value: str, *, count: int, timeout: float) -> list[dict[str, Any]]:
+        until = time.monotonic() + timeout
+        query = f"SELECT * FROM gateway_requestlog WHERE {condition} ORDER BY id"
+        with psycopg.connect(self.dsn, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
+            while True:
+                found = connection.execute(query, [value]).fetchall()
+                if len(found) >= count or time.monotonic() > until:
+                    return found
+                time.sleep(0.05)
+
+    def row(self, request_id: str) -> dict[str, Any]:
+        """The request's one log row."""
+        (row,) = self.rows(request_id)
+        return row
+
+
+def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[str, Any]:
+    """Aliases that reach each scenario by the name a client asks for: `fake/SCENARIO`, `pair/SCENARIO`, …"""
+    urls = {name: upstream.base_url for name, upstream in upstreams.items()}
+    urls["dead"] = f"http://127.0.0.1:{dead_port}/v1"
+    quick = {"address_class": "private", "connect_limit": 1, "first_content_limit": 2, "idle_limit": 1}
+    resilient = {"open_after": 1000}  # scenarios fail on purpose, again and again
+    providers = {
+        name: {"upstream": name, "base_url": url, **quick, **resilient} for name, url in urls.items()
+    }
+    providers["brittle"] = {"upstream": "brittle", "base_url": urls["dead"], **quick, "open_after": 3, "open_for": 60}
+    trials = {f"trial-{number}": shape + scenario for number, (shape, scenario) in enumerate(product(SHAPES, TRIALS))}
+    lone = {f"lone-{number}": f"lone/{scenario}" for number, scenario in enumerate(LONE)}
+    for slug in (*trials, *lone):
+        providers[slug] = {"upstream": "sun", "base_url": urls["sun"], **quick, **resilient}
+    everything = ["tools", "vision", "json_schema", "audio", "reasoning"]
+    free = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
+    paid = {"prices": [{"starts": "2026-01-01", "input": "1", "cached_input": "0.5", "output": "2"}]}
+
+    def deployment(provider: str, model: str, tier: str, **more: Any) -> dict[str, Any]:
+        return {"provider": provider, "model": model, "tier": tier, "capabilities": everything, **more}
+
+    return {
+        "tiers": {
+            "free": {"name": "Free", "billing": "free", "rank": 1},
+            "direct": {"name": "Direct", "billing": "paid", "rank": 2},
+        },
+        "policies": {
+            "auto": {"synonyms": ["default"], "steps": ["free", "direct"]},
+            "free": {"steps": ["free"]},
+            "listed": {},
+        },
+        "providers": providers,
+        "deployments": {
+            "sun/any": deployment("sun", "*", "free", **free),
+            "rain/any": deployment("rain", "*", "direct", **paid),
+            "sun/ok": deployment("sun", "sunny", "free", **free),
+            "rain/ok": deployment("rain", "rainy", "direct", **paid),
+            "dead/ok": deployment("dead", "gone", "free", **free),
+            "brittle/ok": deployment("brittle", "gone", "free", **free),
+            **{slug: deployment(slug, trial.split("/", 1)[1], "free", **free) for slug, trial in {**trials, **lone}.items()},
+            "sun/plain": deployment("sun", "plain-text-only", "free", **free) | {"capabilities": []},
+            "sun/small": deployment("sun", "small-window", "free", **free, context_window=100),
+        },
+        "aliases": {
+            "rainymodel/auto": {"description": "General purpose.", "routes": ["sun/ok", "rain/ok"]},
+            "rainymodel/paid": {"routes": ["rain/ok"]},
+            "fake/*": {"listed": False, "routes": ["sun/any"]},
+            "paid/*": {"listed": False, "routes": ["rain/any"]},
+            "pair/*": {"listed": False, "routes": ["sun/any", "rain/ok"]},
+            "hasty/*": {
+                "listed": False, "routes": ["sun/any"], "first_content_deadline": 1, "total_deadline": 3,
+            },
+            **{trial: {"listed": False, "routes": [slug, "rain/ok"]} for slug, trial in trials.items()},
+            **{trial: {"listed": False, "routes": [slug]} for slug, trial in lone.items()},
+            "after/dead": {"routes": ["dead/ok", "rain/ok"]},
+            "all/dead": {"routes": ["dead/ok", "brittle/ok"]},
+            "brittle": {"routes": ["brittle/ok", "rain/ok"]},
+            "plain": {"routes": ["sun/plain"]},
+            "small": {"routes": ["sun/small"]},
+        },
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def live_gateway(server: str, state: Path, **environment: str) -> Iterator[LiveGateway]:
+    """A gateway under `uvicorn` (as `manage.py serve` runs it) or `daphne` (as `manage.py runserver` does)."""
+    port, dead_port = free_port(), free_port()
+    with (
+        scripted_upstream(name="sun") as sun,
+        scripted_upstream(name="rain") as rain,
+        fresh_database(server) as dsn,
+    ):
+        upstreams = {"sun": sun, "rain": rain}
+        variables = {
+            **os.environ,
+            "RAINYMODEL_ENV": "development",
+            "RAINYMODEL_STATE_DIR": str(state),
+            "DATABASE_URL": dsn,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "WEB_WORKERS": "1",
+            "RAINYMODEL_PING_SECONDS": "1",
+            "RAINYMODEL_MASTER_KEY": "a-master-key-for-tests-only-0123456789",
+            **environment,
+        }
+        keys = prepare(variables, catalogue(upstreams, dead_port))
+        keys["master"] = variables["RAINYMODEL_MASTER_KEY"]
+        with serving(server, port, variables, state) as process:
+            yield LiveGateway(f"http://127.0.0.1:{port}", keys, upstreams, dsn, process, server, variables)
+
+
+def sign_in_link(gateway: LiveGateway) -> str:
+    """The path of a fresh single-use sign-in link, as `manage.py signin_link` prints it."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "signin_link"],
+        cwd=PROJECT, env=gateway.variables, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return "/signin/" + done.stdout.split("/signin/")[1].split()[0]
+
+
+def prepare(variables: dict[str, str], data: dict[str, Any]) -> dict[str, str]:
+    """Migrate and fill the gateway's database; its keys by name."""
+    variables = {**variables, "DJANGO_SETTINGS_MODULE": "rainymodel_site.settings"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.tests.prepare", json.dumps(data)],
+        cwd=PROJECT, env=variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextlib.contextmanager
+def serving(server: str, port: int, variables: dict[str, str], state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The server's process, from the moment it is ready until the block ends."""
+    daphne = ["runserver", "--noreload", f"127.0.0.1:{port}"]
+    command = [sys.executable, "manage.py", *(["serve"] if server == "uvicorn" else daphne)]
+    log = state / f"{server}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=PROJECT, env=variables, stdout=output, stderr=output)
+    try:
+        wait_until_ready(port, process, log)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until GET /ready says 200."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
+            connection.settimeout(5)
+            connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            if b" 200 " in connection.recv(4096).split(b"\r\n")[0]:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the gateway did not become ready:\n{log.read_text()[-4000:]}")
+
+
+@contextlib.contextmanager
+def fresh_database(name: str) -> Iterator[str]:
+    """An empty database beside the one that pytest uses; dropped at the end."""
+    admin = os.environ["DATABASE_URL"]
+    database = f"live_{name}_{os.getpid()}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {database}")
+    try:
+        yield make_conninfo(admin, dbname=database)
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,54 @@
+"""Makes an empty database ready for a live gateway: `python -m gateway.tests.prepare CATALOGUE_JSON` prints the keys.
+
+Runs as a process of its own, so that the gateway's database is not the one that pytest empties between tests.
+"""
+
+import json
+import sys
+from typing import Any
+
+import django
+
+
+def main(catalogue: dict[str, Any]) -> dict[str, str]:
+    """Migrate, load, publish, make a key."""
+    django.setup()
+    from django.core.management import call_command
+
+    from accounts.models import ApiKey, User
+    from routing.loader import load_rows
+    from routing.publish import publish
+
+    call_command("migrate", verbosity=0)
+    load_rows(catalogue, overwrite=True)
+    publish("tests")
+    owner = User.objects.create(username="tester", role="developer")
+    return {
+        "plain": make(ApiKey, owner, "plain", requests_per_minute=1_000_000, concurrent_requests=1000),
+        "two_a_minute": make(ApiKey, owner, "two a minute", requests_per_minute=2),
+        "one_at_once": make(ApiKey, owner, "one at once", concurrent_requests=1),
+        "free_only": make(ApiKey, owner, "free only", highest_tier="free"),
+        "chosen_aliases": make(ApiKey, owner, "chosen aliases", aliases=["fake/*"]),
+    }
+
+
+def make(model: Any, owner: Any, label: str, **fields: Any) -> str:
+    """One API key's text."""
+    from django.conf import settings
+
+    from accounts.keys import hash_key, make_key
+
+    new = make_key()
+    model.objects.create(
+        kid=new.kid,
+        secret_hash=hash_key(new.text, settings.KEY_PEPPER),
+        last_four=new.last_four,
+        owner=owner,
+        label=label,
+        **fields,
+    )
+    return new.text
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(sys.argv[1]))))

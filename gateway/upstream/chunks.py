@@ -1,0 +1,136 @@
+"""What a chat stream must look like: checked and put right chunk by chunk, whichever wire it came from."""
+
+from typing import Any
+
+Chunk = dict[str, Any]
+CONTENT_FIELDS = ("content", "tool_calls", "reasoning_content", "reasoning", "refusal", "audio", "function_call")
+
+
+class NotAChunk(ValueError):
+    """The event is JSON, but not a piece of a chat completion."""
+
+
+class ChunkCheck:
+    """One stream's state. Clients are promised: one id, an integer `created`, the deployment's model, the role once
+    and first, `finish_reason` once per choice, and a tool call's id, type and name only in its first delta.
+    """
+
+    __slots__ = ("_created", "_finished", "_id", "_model", "_roles", "_tool_calls", "has_content", "usage")
+
+    def __init__(self, model: str, created: int) -> None:
+        self._model, self._created = model, created
+        self._id = ""
+        self._roles: set[int] = set()
+        self._finished: set[int] = set()
+        self._tool_calls: dict[tuple[int, int], bool] = {}
+        self.has_content = False
+        self.usage: dict[str, Any] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True when every choice that began has a finish reason."""
+        return bool(self._roles) and self._finished == self._roles
+
+    def take(self, chunk: Chunk) -> Chunk | None:
+        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAChunk."""
+        usage = chunk.pop("usage", None)
+        if isinstance(usage, dict):
+            self.usage = usage
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            if usage is not None:
+                return None
+            raise NotAChunk
+        kept = [choice for choice in choices if self._take_choice(choice)]
+        if not kept:
+            return None
+        chunk["choices"] = kept
+        return self._with_head(chunk)
+
+    def usage_chunk(self) -> Chunk:
+        """The closing chunk for clients that asked for usage."""
+        return self._with_head({"choices": [], "usage": self.usage})
+
+    def _with_head(self, chunk: Chunk) -> Chunk:
+        if not self._id:
+            given = chunk.get("id")
+            self._id = given if isinstance(given, str) and given else f"chatcmpl-{self._created}"
+            created = chunk.get("created")
+            self._created = created if type(created) is int else self._created
+        chunk["id"], chunk["created"] = self._id, self._created
+        chunk["object"], chunk["model"] = "chat.completion.chunk", self._model
+        return chunk
+
+    def _take_choice(self, choice: Any) -> bool:
+        if not isinstance(choice, dict):
+            raise NotAChunk
+        index = choice.setdefault("index", 0)
+        if not isinstance(index, int):
+            raise NotAChunk
+        if index in self._finished:  # nothing may follow a finish reason
+            return False
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = choice["delta"] = {}
+        self._put_role_first(index, delta, choice)
+        if delta.get("tool_calls"):
+            self._tidy_tool_calls(index, delta["tool_calls"])
+        if not self.has_content:
+            self.has_content = any(delta.get(name) for name in CONTENT_FIELDS)
+        finish = choice.setdefault("finish_reason", None)
+        if finish:
+            self._finished.add(index)
+            self.has_content = True
+        return True
+
+    def _put_role_first(self, index: int, delta: Chunk, choice: Chunk) -> None:
+        if index in self._roles:
+            delta.pop("role", None)
+        else:
+            self._roles.add(index)
+            if not delta.get("role"):
+                choice["delta"] = {"role": "assistant", **delta}
+
+    def _tidy_tool_calls(self, index: int, calls: Any) -> None:
+        if not isinstance(calls, list):
+            raise NotAChunk
+        for place, call in enumerate(calls):
+            if not isinstance(call, dict):
+                raise NotAChunk
+            key = (index, call.setdefault("index", place))
+            if key in self._tool_calls:
+                call.pop("id", None)
+                call.pop("type", None)
+                if isinstance(call.get("function"), dict):
+                    call["function"].pop("name", None)
+            else:
+                self._tool_calls[key] = True
+                call.setdefault("type", "function")
+
+
+def is_completion(body: Any) -> bool:
+    """Whether a JSON body holds an answer: choices, each with content, a tool call or a refusal."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    return isinstance(choices, list) and bool(choices) and all(map(_holds_an_answer, choices))
+
+
+def _holds_an_answer(choice: Any) -> bool:
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        return False
+    return isinstance(message.get("content"), str | list) or any(message.get(name) for name in CONTENT_FIELDS)
+
+
+def chunks_of(body: dict[str, Any]) -> list[Chunk]:
+    """A whole completion as the chunks of a stream: one delta, then the finish reason, then usage."""
+    head = {name: body.get(name) for name in ("id", "created", "system_fingerprint") if name in body}
+    deltas, finishes = [], []
+    for place, choice in enumerate(body["choices"]):
+        index = choice.get("index", place)
+        delta = {name: value for name, value in choice["message"].items() if value is not None}
+        for number, call in enumerate(delta.get("tool_calls") or ()):
+            call.setdefault("index", number)
+        deltas.append({"index": index, "delta": delta, "finish_reason": None})
+        finishes.append({"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"})
+    usage = [{**head, "choices": [], "usage": body["usage"]}] if isinstance(body.get("usage"), dict) else []
+    return [{**head, "choices": deltas}, {**head, "choices": finishes}, *usage]

@@ -1,0 +1,193 @@
+"""Scenarios whose HTTP answer is broken, odd, enormous or very slow, whatever it was asked for."""
+
+import gzip as gzip_format
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from gateway.upstream.scripted.completion import as_document, as_events, compose, parts, saying
+from gateway.upstream.scripted.scenarios.answers import ok, reply
+from gateway.upstream.scripted.scenarios.refusals import TEXTS
+from gateway.upstream.scripted.scenarios.registry import scenario
+from gateway.upstream.scripted.script import (
+    DONE,
+    SSE_HEAD,
+    Call,
+    Cut,
+    Head,
+    Part,
+    Raw,
+    Script,
+    Step,
+    Wait,
+    body_reply,
+    error_document,
+    event,
+    json_reply,
+    sse_reply,
+)
+from gateway.upstream.scripted.wire import response_head
+
+MEGABYTE = 1_000_000
+
+
+def document_bytes(call: Call) -> bytes:
+    """The JSON answer of `ok`."""
+    return orjson.dumps(as_document(compose(call)))
+
+
+def answer_bytes(call: Call) -> tuple[bytes, str]:
+    """The answer of `ok` in the shape that was asked for, whole, with its content type."""
+    if not call.stream:
+        return document_bytes(call), "application/json"
+    return b"".join(part.data for part in parts(as_events(compose(call)))), SSE_HEAD.content_type
+
+
+@scenario
+def bad_json(call: Call) -> Script:
+    """Status 200 and JSON that breaks off, with a length that fits."""
+    return body_reply(document_bytes(call)[:-20])
+
+
+@scenario
+def empty_body(call: Call) -> Script:
+    """Status 200 and no body."""
+    return body_reply(b"")
+
+
+@scenario
+def wrong_length(call: Call, by: int = 10) -> Iterator[Step]:
+    """Announces `by` bytes more than it sends, then closes."""
+    body, content_type = answer_bytes(call)
+    yield Head(200, content_type, length=len(body) + by)
+    yield Part(body)
+    yield Cut()
+
+
+@scenario
+def wrong_type(call: Call, type: str = "text/plain") -> Script:
+    """A good answer with another content type."""
+    return body_reply(answer_bytes(call)[0], content_type=type)
+
+
+@scenario
+def error_in_200(call: Call, code: int = 429) -> Script:
+    """Status 200 with an error object, whose `code` is a number, in the body."""
+    message, kind, _ = TEXTS.get(code, ("Internal error.", "server_error", None))
+    problem = error_document(message, kind)
+    problem["error"]["code"] = code
+    return json_reply(problem)
+
+
+@scenario
+def no_choices(call: Call, how: str = "missing") -> Script:
+    """An answer, or a stream of chunks, without `choices`; how=empty for an empty list."""
+    if not call.stream:
+        return json_reply(_without_choices(as_document(compose(call)), how))
+    events = [item for item in as_events(compose(call)) if item.kind != "done"]
+    emptied = [_without_choices(orjson.loads(item.part.data[len("data: ") :]), how) for item in events]
+    return sse_reply([*(event(orjson.dumps(document)) for document in emptied), DONE])
+
+
+def _without_choices(document: dict[str, Any], how: str) -> dict[str, Any]:
+    kept = {name: value for name, value in document.items() if name != "choices"}
+    return kept | {"choices": []} if how == "empty" else kept
+
+
+@scenario
+def null_content(call: Call) -> Script:
+    """An answer whose message has no content and no tool calls; as a stream, role and finish alone."""
+    answer = saying(call, "")
+    if call.stream:
+        return reply(answer)
+    document = as_document(answer)
+    document["choices"][0]["message"]["content"] = None
+    return json_reply(document)
+
+
+@scenario
+def big_body(call: Call, mb: float = 200.0) -> Iterator[Step]:
+    """A JSON answer of `mb` megabytes, in chunks, that would parse at its end."""
+    before, _, after = document_bytes(call).partition(b'"logprobs"')
+    yield Head(200)
+    yield Part(before + b'"padding":"')
+    padding = Part(b"x" * (MEGABYTE // 10))
+    for _ in range(int(mb * 10)):
+        yield padding
+    yield Part(b'","logprobs"' + after)
+
+
+@scenario
+def gzip(call: Call, broken: int = 0) -> Script:
+    """A compressed answer, whatever was accepted; broken=1 damages it."""
+    body, content_type = answer_bytes(call)
+    packed = gzip_format.compress(body, mtime=0)
+    if broken:
+        packed = packed[:12] + b"\xff" * 8 + packed[20:]
+    return body_reply(packed, 200, content_type, (("content-encoding", "gzip"),))
+
+
+@scenario
+def gzip_bomb(call: Call, mb: int = 1000) -> Iterator[Step]:
+    """A small compressed answer that unpacks to `mb` megabytes of blanks."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    blanks = b" " * MEGABYTE
+    first = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
+    yield Head(200, fields=(("content-encoding", "gzip"),))
+    yield Part(first)
+    # After a full flush a block depends on nothing before it, so one block can stand for all of them.
+    for _ in range(mb - 1):
+        yield Part(again)
+
+
+@scenario
+def bad_chunk(call: Call) -> Script:
+    """A chunked body whose second chunk has a size that is no number."""
+    body, content_type = answer_bytes(call)
+    return Head(200, content_type), Part(body[:40]), Raw(b"zz\r\nnonsense\r\n"), Cut()
+
+
+@scenario
+def loud_headers(call: Call, kb: int = 4) -> Script:
+    """A good answer with header fields that must not reach the client, and one of `kb` kilobytes."""
+    fields = (
+        ("x-rainymodel-route", "premium"),
+        ("set-cookie", "session=upstream"),
+        ("access-control-allow-origin", "https://upstream.example"),
+        ("x-long", "y" * (kb * 1024)),
+    )
+    if call.stream:
+        return _with_fields(ok(call), fields)
+    return body_reply(document_bytes(call), fields=fields)
+
+
+def _with_fields(script: Script, fields: tuple[tuple[str, str], ...]) -> Iterator[Step]:
+    for step in script:
+        yield step._replace(fields=step.fields + fields) if isinstance(step, Head) else step
+
+
+@scenario
+def drip_headers(call: Call, gap: float = 0.5, lines: int = 20) -> Iterator[Step]:
+    """The head arrives line by line, `gap` seconds apart, before a good JSON answer."""
+    body = document_bytes(call)
+    start, _, rest = response_head(200, "application/json", length=len(body)).partition(b"\r\n")
+    yield Raw(start + b"\r\n")
+    for line in range(lines):
+        yield Wait(gap)
+        yield Raw(b"x-drip-%d: drop\r\n" % line)
+    yield Wait(gap)
+    yield Raw(rest)
+    yield Part(body)
+
+
+@scenario
+def drip_body(call: Call, gap: float = 1.0, size: int = 1) -> Iterator[Step]:
+    """A good JSON answer whose body arrives `size` bytes at a time, `gap` seconds apart."""
+    body = document_bytes(call)
+    yield Head(200, length=len(body))
+    for start in range(0, len(body), size):
+        yield Part(body[start : start + size])
+        yield Wait(gap)

@@ -1,0 +1,125 @@
+"""Scenarios in which a stream stops early, stalls, fails or never ends.
+
+Asked for JSON, those that stop midway stop in the middle of the body.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+
+import orjson
+
+from gateway.upstream.scripted.completion import (
+    as_document,
+    content_event,
+    finish_event,
+    role_event,
+    saying,
+    words,
+)
+from gateway.upstream.scripted.scenarios.answers import counting, numbered_template, ok
+from gateway.upstream.scripted.scenarios.registry import scenario
+from gateway.upstream.scripted.script import (
+    DONE,
+    SSE_HEAD,
+    Call,
+    Cut,
+    Hang,
+    Head,
+    Part,
+    Script,
+    Step,
+    Wait,
+    error_document,
+    event,
+    json_reply,
+)
+
+OVERLOADED = error_document("The engine is currently overloaded.", "server_error", "overloaded")
+
+
+def beginning(call: Call, after: int) -> Iterator[Step]:
+    """A stream's head, role and first `after` pieces; or a JSON answer's head and half its body."""
+    if call.stream:
+        yield SSE_HEAD
+        yield role_event(call).part
+        for piece in words(counting(after)):
+            yield content_event(call, piece).part
+    else:
+        body = orjson.dumps(as_document(saying(call, counting(max(after, 1)))))
+        yield Head(200, length=len(body))
+        yield Part(body[: len(body) // 2])
+
+
+@scenario
+def cut(call: Call, after: int = 3, how: str = "rst", pause: float = 0.02) -> Iterator[Step]:
+    """Breaks off after `after` pieces: how=rst as a crash does, how=fin politely."""
+    yield from beginning(call, after)
+    # A reset may overtake bytes that the peer has not read yet; the pause lets them arrive.
+    yield Wait(pause)
+    yield Cut(how)
+
+
+@scenario
+def stall(call: Call, after: int = 2) -> Iterator[Step]:
+    """Sends `after` pieces, then nothing more, and keeps the connection open."""
+    yield from beginning(call, after)
+    yield Hang()
+
+
+@scenario
+def error_first(call: Call) -> Script:
+    """Status 200, and the first event is an error object."""
+    if not call.stream:
+        return json_reply(OVERLOADED)
+    return SSE_HEAD, event(orjson.dumps(OVERLOADED)), DONE
+
+
+@scenario
+def error_after(call: Call, after: int = 2, pause: float = 0.0) -> Script:
+    """An error object arrives as an event after `after` pieces and `pause` seconds."""
+    if not call.stream:
+        return json_reply(OVERLOADED)
+    return *beginning(call, after), Wait(pause), event(orjson.dumps(OVERLOADED)), DONE
+
+
+@scenario
+def empty_sse(call: Call) -> Script:
+    """A stream that ends without an event."""
+    return (SSE_HEAD,)
+
+
+@scenario
+def only_done(call: Call) -> Script:
+    """A stream whose only event is `[DONE]`."""
+    return SSE_HEAD, DONE
+
+
+@scenario
+def endless(call: Call, chunk: float = 0.0) -> Script:
+    """Never ends: numbered pieces, `chunk` seconds apart, as fast as they are read when it is 0."""
+    return _endless(call, chunk) if call.stream else ok(call)
+
+
+def _endless(call: Call, pause: float) -> Iterator[Step]:
+    yield SSE_HEAD
+    yield role_event(call).part
+    template = numbered_template(call)
+    for number in count(1):
+        yield Part(template % number, 1)
+        if pause:
+            yield Wait(pause)
+
+
+@scenario
+def big_event(call: Call, mb: float = 2.0) -> Script:
+    """One piece of `mb` megabytes."""
+    text = "x" * int(mb * 1_000_000)
+    if not call.stream:
+        return ok(call, text=text)
+    return (
+        SSE_HEAD,
+        role_event(call).part,
+        content_event(call, text).part,
+        finish_event(call).part,
+        DONE,
+    )

@@ -1,0 +1,69 @@
+"""The interface between the attempts and an upstream, whatever it speaks.
+
+Open an attempt → the first content, or a classified failure; then chunks; then usage. A wire raises AttemptFailed before
+content and StreamBroken after it, and nothing else.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.parse import ChatRequest
+from routing.engine.snapshot import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamCall:
+    """One attempt: what to send, where, with which credential, and the seconds it may take to the first content."""
+
+    deployment: Deployment
+    request: ChatRequest
+    credential: str | None
+    first_content_limit: float
+
+
+@dataclass(slots=True)
+class Completion:
+    """A whole JSON answer, checked. `first_content` is the seconds to the first byte of the body."""
+
+    body: dict[str, Any]
+    first_content: float
+    usage: dict[str, Any] | None = None
+    parameter_edits: dict[str, str] = field(default_factory=dict)
+
+
+class UpstreamStream(Protocol):
+    """An open stream that has delivered its first content."""
+
+    first_content: float
+    parameter_edits: dict[str, str]
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """The upstream's own usage, once the stream has ended; None when it gave none."""
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of events read so far, for estimating usage where the upstream gives none."""
+
+    def chunks(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Checked chunks as they arrive, several at a time when several arrived; the usage chunk last.
+
+        Raises StreamBroken when the stream ends without being complete.
+        """
+
+    async def close(self) -> None:
+        """Close the connection, or give it back when the answer was read to its end."""
+
+
+class Wire(Protocol):
+    """One dialect of upstream."""
+
+    async def complete(self, call: UpstreamCall) -> Completion:
+        """One whole answer. Raises AttemptFailed."""
+
+    async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
+        """A stream that has its first content. Raises AttemptFailed."""
+
+    async def close(self) -> None:
+        """Close every connection."""

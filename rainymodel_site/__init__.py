@@ -1,0 +1,1 @@
+"""RainyModel composed: settings, urls, asgi, and what starts them."""

@@ -1,0 +1,10 @@
+"""The composition as a Django app, so that its commands and templates are found."""
+
+from django.apps import AppConfig
+
+
+class RainyModelConfig(AppConfig):
+    """What starts the project: `serve` and the pages that need several apps."""
+
+    name = "rainymodel_site"
+    verbose_name = "RainyModel"

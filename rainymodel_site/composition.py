@@ -1,0 +1,92 @@
+"""Builds a worker's services from the settings: the one place where all parts meet."""
+
+import asyncio
+import os
+import random
+import time
+import uuid
+
+import psycopg_pool
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from accounts.callers import CallerDirectory, Defaults, environment_keys
+from gateway.admit import Limits
+from gateway.hosts import Hosts
+from gateway.lifecycle import Lifecycle
+from gateway.live import Live
+from gateway.pulse import Pulse
+from gateway.record import Recorder
+from gateway.services import GatewayConfig, Services
+from gateway.upstream.addresses import AddressRules
+from gateway.upstream.openai_wire import OpenAIWire
+from gateway.upstream.sessions import Sessions
+from rainymodel_site import env
+from routing.addresses import read_allowed
+from routing.environment import read_surroundings
+from routing.sealing import read_ring
+from routing.snapshot_file import SnapshotFile
+from routing.store import SnapshotStore
+
+GATEWAY_CONNECTIONS = 4
+
+
+def build_services(lifecycle: Lifecycle) -> Services:
+    """Everything one worker needs; nothing is opened before `Services.started`."""
+    config = GatewayConfig(
+        version=settings.VERSION,
+        mode=settings.MODE,
+        worker_id=str(uuid.uuid4()),
+        worker_number=int(os.environ.get("RAINYMODEL_WORKER_NUMBER", "0")),
+        max_body_bytes=env.number("RAINYMODEL_MAX_BODY_BYTES", low=1024),
+        ping_seconds=env.seconds("RAINYMODEL_PING_SECONDS", 15.0) or 15.0,
+        trusted_proxies=env.number("RAINYMODEL_TRUSTED_PROXIES", high=10),
+        log_days=env.number("RAINYMODEL_LOG_DAYS", low=1, high=3650),
+    )
+    pool = psycopg_pool.AsyncConnectionPool(
+        settings.DATABASE_DSN, min_size=1, max_size=GATEWAY_CONNECTIONS, open=False, timeout=2, name="gateway"
+    )
+    clock, draw = time.monotonic, random.random
+    return Services(
+        config=config,
+        pool=pool,
+        store=SnapshotStore(
+            pool,
+            surroundings=read_surroundings(),
+            ring=read_ring(settings.SEALING_KEYS),
+            file=SnapshotFile(settings.STATE_DIR / "snapshot.json", settings.KEY_PEPPER),
+        ),
+        callers=build_callers(pool),
+        recorder=Recorder(pool, worker=config.worker_id),
+        live=Live(clock, draw),
+        limits=Limits(clock),
+        pulse=Pulse(config.ping_seconds, clock),
+        wires={"openai": OpenAIWire(Sessions(address_rules()))},
+        hosts=Hosts(tuple(settings.ALLOWED_HOSTS)),
+        lifecycle=lifecycle,
+        clock=clock,
+        wall_clock=time.time,
+        draw=draw,
+        landing_page=landing_page,
+    )
+
+
+def build_callers(pool: psycopg_pool.AsyncConnectionPool) -> CallerDirectory:
+    """The directory of callers, with the environment's keys in it."""
+    keys = environment_keys(env.text("RAINYMODEL_MASTER_KEY"), env.items("RAINYMODEL_API_KEYS"))
+    defaults = Defaults(
+        requests_per_minute=env.number("RAINYMODEL_KEY_REQUESTS_PER_MINUTE", low=1),
+        concurrent_requests=env.number("RAINYMODEL_KEY_CONCURRENCY", low=1),
+    )
+    return CallerDirectory(pool, settings.KEY_PEPPER, keys, defaults)
+
+
+def address_rules() -> AddressRules:
+    """The allowed private and plaintext upstream addresses; a bad entry ends the start."""
+    return AddressRules(read_allowed(os.environ, loopback=not settings.IS_PRODUCTION))
+
+
+async def landing_page(address: str) -> bytes:
+    """The page a browser sees at /; `address` is how the browser reached us."""
+    html = await asyncio.to_thread(render_to_string, "landing.html", {"version": settings.VERSION, "address": settings.PUBLIC_URL or address})
+    return html.encode()

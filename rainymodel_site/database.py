@@ -1,0 +1,58 @@
+"""Which Postgres to use: DATABASE_URL, or the embedded one under the state directory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from rainymodel_site import env
+from rainymodel_site.postgres import EmbeddedPostgres, PostgresError
+
+
+@contextmanager
+def database_at_hand() -> Iterator[None]:
+    """Make DATABASE_URL name a Postgres that answers, for as long as the block lasts.
+
+    Without DATABASE_URL the embedded server is attached to, or started and stopped again. In production a missing
+    DATABASE_URL ends the start.
+    """
+    env.load_dotenv(env.PROJECT / ".env")
+    if env.text("DATABASE_URL"):
+        yield
+        return
+    if env.mode() == env.PRODUCTION:
+        raise env.ConfigurationError("DATABASE_URL is not set; production needs a Postgres (or set RAINYMODEL_ENV=development).")
+    server = EmbeddedPostgres(env.path("RAINYMODEL_STATE_DIR") / "postgres")
+    try:
+        server.start()
+    except PostgresError as error:
+        raise env.ConfigurationError(f"The embedded Postgres did not start: {error}") from None
+    os.environ["DATABASE_URL"] = server.dsn
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def django_database() -> dict[str, Any]:
+    """DATABASE_URL as one entry of Django's DATABASES; a URL that libpq cannot read ends the start."""
+    url = env.text("DATABASE_URL") or "postgresql:///rainymodel"
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise env.ConfigurationError("DATABASE_URL is not a URL that Postgres understands (postgresql://…).") from None
+    entry = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "rainymodel"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "CONN_MAX_AGE": 0,
+    }
+    parts.setdefault("sslmode", env.text("DATABASE_TLS"))
+    parts["pool"] = {"min_size": 0, "max_size": 8, "timeout": 5}
+    return {**entry, "OPTIONS": parts}

@@ -1,0 +1,77 @@
+"""Logging for every process: readable lines in development, one JSON object per line in production.
+
+structlog's loggers and the standard library's end in the same handler, so a line looks alike whoever wrote it.
+Secrets never belong in a log line; callers pass names, not values.
+"""
+
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+
+OURS = ("accounts", "gateway", "rainymodel_site", "routing")
+# uvicorn greets at INFO and warns of every broken request that a stranger sends.
+QUIET = {"uvicorn": "WARNING", "uvicorn.error": "ERROR", "psycopg.pool": "ERROR", "asyncio": "WARNING"}
+
+
+def configure(*, production: bool, debug: bool) -> dict[str, Any]:
+    """Set structlog up; the result is a dictConfig, also fit for Django's LOGGING. `debug` speaks of our loggers only."""
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_common(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    ours = {name: {"level": "DEBUG" if debug else "INFO"} for name in OURS}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [*_common(), structlog.stdlib.ExtraAdder()],
+                "processors": _json() if production else _readable(),
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        # Django's own default handlers would say everything twice, and mail errors.
+        "loggers": ours
+        | {name: {"level": level} for name, level in QUIET.items()}
+        | {"django": {"level": "WARNING", "handlers": [], "propagate": True}},
+    }
+
+
+def start(*, production: bool, debug: bool) -> None:
+    """The same for a process without Django."""
+    logging.config.dictConfig(configure(production=production, debug=debug))
+
+
+def _common() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _json() -> list[Any]:
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        # Local variables hold keys and prompts: names and line numbers are enough.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(),
+    ]
+
+
+def _readable() -> list[Any]:
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        ),
+    ]

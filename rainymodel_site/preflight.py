@@ -1,0 +1,64 @@
+"""What can be wrong before anything is served, each found early and told in one sentence."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+
+from rainymodel_site import env
+
+
+class CannotStart(Exception):
+    """The start ends here; the message is one sentence for whoever started it."""
+
+
+def read_dotenv(file: Path) -> None:
+    """Load .env if it is there; raises CannotStart when it cannot be read, ConfigurationError for a bad line."""
+    try:
+        env.load_dotenv(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotStart(f"{file} cannot be read: {reason_of(error)}.") from None
+
+
+def usable_state_directory() -> Path:
+    """The state directory, made when missing; raises CannotStart when it cannot be written."""
+    state = env.path("RAINYMODEL_STATE_DIR")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(13, os.strerror(13))
+        env.keep_generated_secrets()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotStart(f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {reason_of(error)}.") from None
+    return state
+
+
+def database_refusal(url: str) -> str | None:
+    """Why the database does not answer, None when it does; libpq's own words, without the password."""
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        return first_line(error)
+    return None
+
+
+def production_refusal(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Why production must not start with this environment; None when it may."""
+    for name in ("RAINYMODEL_MASTER_KEY", "RAINYMODEL_API_KEYS"):
+        if env.EXAMPLE_VALUES & set(env.items(name, environ)):
+            return f"{name} holds an example value that everybody knows: make a random one."
+    return None
+
+
+def reason_of(error: Exception) -> str:
+    """An error as the end of a sentence."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, without its full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,103 @@
+"""uvicorn's HTTP protocol with limits on the request's head, and its refusals in OpenAI's error shape."""
+
+import asyncio
+import json
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 16 * 1024
+HEADERS = 200
+REFUSALS = {
+    400: (b"Bad Request", "invalid_http", "This is not a valid HTTP/1.1 request."),
+    408: (b"Request Timeout", "headers_too_slow", "The request's headers took too long to arrive."),
+    431: (
+        b"Request Header Fields Too Large",
+        "headers_too_large",
+        f"The request's headers exceed {HEAD_BYTES} bytes or {HEADERS} lines.",
+    ),
+}
+
+
+class HeadTooLarge(Exception):
+    """Raised inside the parser, which then stops."""
+
+
+class CarefulProtocol(HttpToolsProtocol):
+    """Refuses heads that are too large or too slow; a stock server would collect them without end."""
+
+    head_seconds: ClassVar[float] = 30.0  # from the connection, or a later request's first byte, to the headers' end
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_open = False
+        self._unread = 0  # bytes of a head that has come in pieces so far
+        self._parsed = 0
+        self._refusal = 400
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_open and not self.transport.is_closing():
+            self._unread += len(data)
+            if self._unread > HEAD_BYTES:
+                self._refuse(431)
+            elif self._timer is None:
+                self._start_timer()
+
+    def on_message_begin(self) -> None:
+        self._head_open, self._unread, self._parsed = True, 0, 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._parsed += len(name) + len(value) + 4
+        if self._parsed > HEAD_BYTES or len(self.headers) >= HEADERS:
+            self._refusal = 431
+            raise HeadTooLarge
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls when the parser stops."""
+        self._refuse(self._refusal)
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(self.head_seconds, self._too_slow)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        """A head in pieces gets an answer; a connection that never spoke is just closed."""
+        self._timer = None
+        if self._head_open:
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(refusal(status))
+            self.transport.close()
+
+
+def refusal(status: int) -> bytes:
+    """A complete response."""
+    reason, code, message = REFUSALS[status]
+    body = json.dumps({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}})
+    headers = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nx-should-retry: false\r\nconnection: close"
+    return b"HTTP/1.1 %d %s\r\n%s\r\n\r\n%s" % (status, reason, headers.encode(), body.encode())

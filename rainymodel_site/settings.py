@@ -1,0 +1,163 @@
+"""Django settings, all from the environment (see env.py); a value that cannot be read stops the start."""
+
+from rainymodel_site import env, logs
+
+env.load_dotenv(env.PROJECT / ".env")
+MODE = env.mode()
+IS_PRODUCTION = MODE == env.PRODUCTION
+if not IS_PRODUCTION:
+    env.keep_generated_secrets()
+
+from rainymodel_site.database import django_database  # noqa: E402  (needs the environment that was just read)
+
+BASE_DIR = env.PROJECT
+STATE_DIR = env.path("RAINYMODEL_STATE_DIR")
+DEBUG = False
+SECRET_KEY = env.require_secret("DJANGO_SECRET_KEY", length=50)
+KEY_PEPPER = env.require_secret("RAINYMODEL_KEY_PEPPER")
+SEALING_KEYS = env.require_secret("RAINYMODEL_SECRET_KEYS", length=44)
+PUBLIC_URL = env.text("RAINYMODEL_PUBLIC_URL").rstrip("/")
+VERSION = "0.1.0"
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "channels",
+    "rest_framework",
+    "accounts",
+    "routing",
+    "gateway",
+    "rainymodel_site",
+]
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": django_database()}
+DATABASE_DSN = env.text("DATABASE_URL") or "postgresql:///rainymodel"  # for the gateway's own pool
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "rainymodel_site.audit.ActorMiddleware",
+]
+ROOT_URLCONF = "rainymodel_site.urls"
+ASGI_APPLICATION = "rainymodel_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE_DIR / "static"
+
+ALLOWED_HOSTS = list(env.items("RAINYMODEL_ALLOWED_HOSTS")) or env.default_hosts(PUBLIC_URL, MODE)
+TRUSTED_PROXIES = env.number("RAINYMODEL_TRUSTED_PROXIES", high=10)
+APPEND_SLASH = True
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("http") else []
+
+# Cookies: `__Host-` and Secure wherever https is certain; a laptop's plain http would drop them.
+SESSION_COOKIE_NAME = "__Host-session" if IS_PRODUCTION else "rainymodel_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_PRODUCTION else "rainymodel_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 365 * 86_400 if IS_PRODUCTION else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Alpine, which the admin theme runs on, evaluates expressions; it is served under /admin only.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'self'"],
+    }
+}
+
+AUTHENTICATION_BACKENDS = ["accounts.roles.RoleBackend"]
+LOGIN_URL = "/signin/"
+LOGIN_REDIRECT_URL = "/admin/"
+REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"]}
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+
+UNFOLD = {
+    "SITE_TITLE": "RainyModel",
+    "SITE_HEADER": "RainyModel",
+    "SITE_SUBHEADER": "LLM gateway",
+    "SITE_SYMBOL": "water_drop",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": "Catalogue",
+                "items": [
+                    {"title": "Aliases", "icon": "alt_route", "link": "/admin/routing/alias/"},
+                    {"title": "Deployments", "icon": "deployed_code", "link": "/admin/routing/deployment/"},
+                    {"title": "Providers", "icon": "cloud", "link": "/admin/routing/provider/"},
+                    {"title": "Policies", "icon": "rule", "link": "/admin/routing/tierpolicy/"},
+                    {"title": "Tiers", "icon": "stairs", "link": "/admin/routing/tier/"},
+                    {"title": "Revisions", "icon": "history", "link": "/admin/routing/cataloguerevision/"},
+                ],
+            },
+            {
+                "title": "Traffic",
+                "items": [
+                    {"title": "Requests", "icon": "receipt_long", "link": "/admin/gateway/requestlog/"},
+                    {"title": "Workers", "icon": "dns", "link": "/admin/gateway/worker/"},
+                ],
+            },
+            {
+                "title": "People",
+                "items": [
+                    {"title": "API keys", "icon": "key", "link": "/admin/accounts/apikey/"},
+                    {"title": "Users", "icon": "group", "link": "/admin/accounts/user/"},
+                    {"title": "Audit", "icon": "fact_check", "link": "/admin/accounts/auditentry/"},
+                ],
+            },
+        ],
+    },
+}
+
+LOGGING = logs.configure(production=IS_PRODUCTION, debug=env.switch("RAINYMODEL_DEBUG"))

@@ -1,0 +1,1 @@
+"""The embedded Postgres, shown with real servers in private directories."""

@@ -1,0 +1,95 @@
+"""An edit in the admin's own form changes where the next request goes, in every worker, within a second."""
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from gateway.tests.live import LiveGateway, live_gateway, sign_in_link
+from rainymodel_site.tests.browser import Person
+
+HELLO = {"model": "rainymodel/auto", "messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    with live_gateway("uvicorn", tmp_path_factory.mktemp("two"), WEB_WORKERS="2") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def operator(two_workers: LiveGateway) -> Iterator[Person]:
+    person = Person(two_workers.url, sign_in_link(two_workers))
+    yield person
+    person.close()
+
+
+def workers(gateway: LiveGateway) -> dict[str, int]:
+    """Worker id → the revision it serves, asked on fresh connections until both have answered."""
+    seen: dict[str, int] = {}
+    with httpx.Client(base_url=gateway.url, headers={"Connection": "close"}) as client:
+        for _ in range(500):
+            ready = client.get("/ready").json()
+            seen[ready["worker"]] = ready["revision"]
+            if len(seen) == 2:
+                break
+    return seen
+
+
+def alias_page(gateway: LiveGateway, name: str) -> str:
+    with psycopg.connect(gateway.dsn) as connection:
+        row = connection.execute("SELECT id FROM routing_alias WHERE name = %s", [name]).fetchone()
+    assert row is not None
+    return f"/admin/routing/alias/{row[0]}/change/"
+
+
+def ask(gateway: LiveGateway) -> str:
+    answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=HELLO, headers=gateway.headers())
+    return answer.headers["x-rainymodel-upstream"]
+
+
+def test_moving_a_route_moves_the_next_requests_of_both_workers_within_a_second(
+    two_workers: LiveGateway, operator: Person
+):
+    assert {ask(two_workers) for _ in range(20)} == {"sun"}
+    before = workers(two_workers)
+    assert len(before) == 2
+    page = alias_page(two_workers, "rainymodel/auto")
+    form = operator.form(page)
+    first = next(name for name in form if name.startswith("routes-0") and name.endswith("enabled"))
+
+    answer = operator.submit(page, {first: None})  # switch the first route off
+    saved = time.monotonic()
+
+    assert "Published as revision 2" in answer.text
+    while set(workers(two_workers).values()) != {2}:
+        assert time.monotonic() - saved < 1.5, "a worker did not take the revision over"
+    assert {ask(two_workers) for _ in range(20)} == {"rain"}
+
+
+def test_an_invalid_edit_is_kept_as_a_draft_and_nothing_that_serves_changes(
+    two_workers: LiveGateway, operator: Person
+):
+    page = alias_page(two_workers, "rainymodel/paid")
+    form = operator.form(page)
+    first = next(name for name in form if name.startswith("routes-0") and name.endswith("enabled"))
+    revisions = set(workers(two_workers).values())
+
+    answer = operator.submit(page, {first: None})
+
+    assert "not published" in answer.text.lower()
+    assert "rainymodel/paid" in answer.text
+    assert set(workers(two_workers).values()) == revisions
+    assert "Published" in operator.submit(page, {first: "on"}).text or revisions == set(workers(two_workers).values())
+
+
+def test_each_worker_registers_with_its_revision_and_a_heartbeat(two_workers: LiveGateway):
+    time.sleep(0.1)
+    with psycopg.connect(two_workers.dsn) as connection:
+        rows = connection.execute("SELECT revision, ready, pid FROM gateway_worker").fetchall()
+
+    assert len(rows) == 2
+    assert len({pid for _, _, pid in rows}) == 2
+    assert all(ready and revision >= 1 for revision, ready, _ in rows)

@@ -1,0 +1,102 @@
+"""What all catalogue pages share: a save takes the publishing lock, publishes, and says what came of it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
+
+from routing.engine.validate import errors_of
+from routing.publish import PublishRefused, in_words, publish_saved, publishing_lock
+
+
+def author_of(request: HttpRequest) -> str:
+    """The name a revision carries."""
+    return request.user.get_username()
+
+
+def announce(request: HttpRequest) -> None:
+    """Publish what was just saved, and tell the operator whether it serves."""
+    try:
+        publication = publish_saved(author_of(request))
+    except PublishRefused as refusal:
+        problems = in_words(errors_of(refusal.findings))
+        messages.warning(request, f"Saved as a draft, not published: {problems}")
+        return
+    if publication is None:
+        messages.info(request, "Saved as a draft: publishing is held (see Catalogue revisions).")
+    elif publication.changed:
+        messages.success(request, f"Published as revision {publication.number}; new requests use it.")
+
+
+class CatalogueAdmin(ModelAdmin):
+    """A page whose saves publish.
+
+    The publishing lock comes first, before any row is locked: two operators saving at once then wait for each
+    other instead of blocking each other for good.
+    """
+
+    warn_unsaved_form = True
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add and change."""
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        with publishing_lock():
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Delete one."""
+        if request.method != "POST":
+            return super().delete_view(request, *args, **kwargs)
+        with publishing_lock():
+            return super().delete_view(request, *args, **kwargs)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Delete the selected ones."""
+        with publishing_lock():
+            super().delete_queryset(request, queryset)
+            announce(request)
+
+    def response_add(self, request: HttpRequest, obj: Model, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's answer, with ours after it."""
+        response = super().response_add(request, obj, *args, **kwargs)
+        announce(request)
+        return response
+
+    def response_change(self, request: HttpRequest, obj: Model) -> HttpResponse:
+        """Django's answer, with ours after it."""
+        response = super().response_change(request, obj)
+        announce(request)
+        return response
+
+    def response_delete(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's answer, with ours after it."""
+        response = super().response_delete(request, *args, **kwargs)
+        announce(request)
+        return response
+
+
+class SwitchableAdmin(CatalogueAdmin):
+    """A page whose rows can be enabled and disabled in bulk."""
+
+    actions = ("enable_selected", "disable_selected")
+
+    @admin.action(description="Enable the selected", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Enable, and publish."""
+        self._switch(request, queryset, enabled=True)
+
+    @admin.action(description="Disable the selected", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Disable, and publish."""
+        self._switch(request, queryset, enabled=False)
+
+    def _switch(self, request: HttpRequest, queryset: Iterable[Any], *, enabled: bool) -> None:
+        with publishing_lock():
+            for row in queryset:
+                row.enabled = enabled
+                row.save(update_fields=["enabled"])
+            announce(request)

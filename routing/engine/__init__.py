@@ -1,0 +1,1 @@
+"""The routing engine: pure, deterministic Python. No I/O, no clock, no dice, no Django."""

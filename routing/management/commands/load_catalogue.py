@@ -1,0 +1,72 @@
+"""`manage.py load_catalogue`: bring a reviewed seed file into the tables and publish what changed."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.management.base import BaseCommand, CommandError
+
+from routing import seeds
+from routing.document import CatalogueError
+from routing.loader import LoadReport, load_rows
+from routing.publish import PublishError, newest_revision, publish, publish_saved
+
+SEEDS = Path(seeds.__file__).parent
+AUTHOR = "load_catalogue"
+
+
+class Command(BaseCommand):
+    """Loading again changes nothing, and never overwrites an operator's edit unless asked."""
+
+    help = "Load a seed (by name) or a file into the catalogue, and publish when something changed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Which seed, and whether it wins over what operators edited."""
+        parser.add_argument(
+            "source", nargs="?", default="start", help="a seed's name, or a file (default: start)"
+        )
+        parser.add_argument(
+            "--overwrite", action="store_true", help="also replace edited rows, bring back deleted ones"
+        )
+
+    def handle(self, *args: Any, source: str, overwrite: bool, **options: Any) -> None:
+        """Load, publish, and say in one sentence what happened."""
+        data = read_seed(source)
+        try:
+            report = load_rows(data, overwrite=overwrite)
+        except CatalogueError as error:
+            raise CommandError(f"{source}: {error}") from None
+        self.stdout.write(f"Catalogue {source}: {report.sentence()}{published(report)}")
+        for name, reason in report.left_out.items():
+            self.stdout.write(f"  left out: {name} ({reason}; --overwrite brings it back)")
+
+
+def read_seed(source: str) -> dict[str, Any]:
+    """The data of a named seed or of a YAML file; raises CommandError when it cannot be read."""
+    named = SEEDS / f"{source}.yaml"
+    path = named if source.isidentifier() and named.exists() else Path(source)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(
+            f"{source} is neither a seed nor a file that can be read ({type(error).__name__})."
+        ) from None
+    except yaml.YAMLError as error:
+        raise CommandError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise CommandError(f"{source} does not hold sections.")
+    return data
+
+
+def published(report: LoadReport) -> str:
+    """Publish what was loaded, and always the very first revision; says what came of it."""
+    if not report.changed and newest_revision():
+        return ""
+    try:
+        publication = publish_saved(AUTHOR) if newest_revision() else publish(AUTHOR)
+    except PublishError as error:
+        raise CommandError(f"Loaded as a draft. {error}") from None
+    if publication is None:
+        return " Publishing is held, so this is a draft."
+    return f" Published as revision {publication.number}." if publication.changed else ""

@@ -1,0 +1,1 @@
+"""Reviewed starting data, loaded by `manage.py load_catalogue`."""

@@ -1,0 +1,172 @@
+"""Which providers a worker can call: credentials go to the hosts they are paired with, and nowhere else."""
+
+from typing import Any
+
+import pytest
+
+from rainymodel_site import env
+from routing.environment import Surroundings, credentials, read_surroundings, readiness
+
+PRODUCTION = {"RAINYMODEL_ENV": "production"}
+DEVELOPMENT = {"RAINYMODEL_ENV": "development"}
+OLLAMA = "${OLLAMA_PRIMARY_URL:-http://164.92.147.36:11434}/v1"
+
+
+def provider(**fields: Any) -> dict[str, Any]:
+    entry = {
+        "slug": "openai",
+        "wire": "openai",
+        "litellm_prefix": "",
+        "base_url": "https://api.openai.com/v1",
+        "address_class": "public",
+        "credential_variable": "OPENAI_API_KEY",
+        "enabled": True,
+    }
+    return entry | fields
+
+
+def secret_of(entry: dict[str, Any], here: Surroundings) -> str | None:
+    return credentials({"providers": [entry]}, here).get(entry["slug"])
+
+
+def test_a_credential_that_is_set_makes_its_provider_ready():
+    here = read_surroundings(PRODUCTION | {"OPENAI_API_KEY": "sk-real"})
+
+    assert readiness(provider(), here).unready is None
+    assert secret_of(provider(), here) == "sk-real"
+
+
+def test_a_credential_that_is_not_set_is_no_error_but_not_eligible():
+    here = read_surroundings(PRODUCTION)
+
+    assert readiness(provider(), here).unready == "no_credential"
+    assert readiness(provider(), here).why == "OPENAI_API_KEY is not set"
+    assert secret_of(provider(), here) is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("OPENAI_API_KEY", "https://evil.example/v1"),
+        ("OPENAI_API_KEY", "https://api.openai.com.evil.example/v1"),
+        ("DATABASE_URL", "https://evil.example/v1"),
+        ("RAINYMODEL_MASTER_KEY", "https://api.openai.com/v1"),
+        ("HF_TOKEN", "https://api.openai.com/v1"),
+    ],
+)
+def test_no_operator_can_send_a_variable_to_a_host_it_is_not_paired_with(variable, url):
+    secrets = dict.fromkeys(("OPENAI_API_KEY", "DATABASE_URL", "RAINYMODEL_MASTER_KEY", "HF_TOKEN"), "x" * 40)
+    here = read_surroundings(PRODUCTION | secrets)
+    entry = provider(credential_variable=variable, base_url=url)
+
+    assert secret_of(entry, here) is None
+    assert readiness(entry, here).unready == "no_credential"
+    assert f"RAINYMODEL_CREDENTIALS does not allow {variable} for" in readiness(entry, here).why
+
+
+def test_the_environment_may_pair_further_variables_with_hosts():
+    here = read_surroundings(
+        PRODUCTION
+        | {
+            "RAINYMODEL_CREDENTIALS": "MISTRAL_API_KEY@api.mistral.ai",
+            "MISTRAL_API_KEY": "m",
+            "OPENAI_API_KEY": "o",
+        }
+    )
+
+    assert (
+        secret_of(provider(credential_variable="MISTRAL_API_KEY", base_url="https://api.mistral.ai/v1"), here)
+        == "m"
+    )
+    assert secret_of(provider(), here) is None  # a list of one's own replaces the starting one
+
+
+@pytest.mark.parametrize(
+    "text", ["OPENAI_API_KEY", "@api.openai.com", "A B@x", "KEY@", "KEY@https://x", "KEY@x:443", "A@b@c"]
+)
+def test_pairs_that_cannot_be_read_stop_the_start(text):
+    with pytest.raises(env.ConfigurationError, match="RAINYMODEL_CREDENTIALS"):
+        read_surroundings(PRODUCTION | {"RAINYMODEL_CREDENTIALS": text})
+
+
+def test_ollama_needs_no_configuration_in_production():
+    entry = provider(slug="ollama-primary", base_url=OLLAMA, credential_variable="OLLAMA_API_KEY")
+    here = read_surroundings(PRODUCTION)
+
+    assert readiness(entry, here).unready is None
+    assert secret_of(entry, here) == "ollama"
+
+
+def test_in_development_a_url_variable_must_be_set():
+    entry = provider(slug="ollama-primary", base_url=OLLAMA, credential_variable="OLLAMA_API_KEY")
+
+    assert readiness(entry, read_surroundings(DEVELOPMENT)).unready == "no_credential"
+    assert "OLLAMA_PRIMARY_URL" in readiness(entry, read_surroundings(DEVELOPMENT)).why
+    for name in ("OLLAMA_PRIMARY_URL", "OLLAMA_BASE_URL"):
+        here = read_surroundings(DEVELOPMENT | {name: "http://localhost:11434/v1/"})
+        assert readiness(entry, here).unready is None
+        assert here.urls == {"OLLAMA_PRIMARY_URL": "http://localhost:11434"}
+        assert secret_of(entry, here) == "ollama"  # the pair follows the variable's own host
+
+
+def test_the_newer_name_of_a_url_variable_wins():
+    here = read_surroundings(
+        DEVELOPMENT | {"OLLAMA_PRIMARY_URL": "http://a:1", "OLLAMA_BASE_URL": "http://b:2"}
+    )
+
+    assert here.urls["OLLAMA_PRIMARY_URL"] == "http://a:1"
+
+
+@pytest.mark.parametrize("name", ["OLLAMAFREE_API_BASE", "OLLAMA_BASE_URL", "RAINYMODEL_DEMO_URL"])
+def test_a_url_variable_that_is_no_url_stops_the_start(name):
+    with pytest.raises(env.ConfigurationError, match=name):
+        read_surroundings(DEVELOPMENT | {name: "not a url"})
+
+
+def test_the_demonstration_upstream_exists_in_development_only():
+    url = {"RAINYMODEL_DEMO_URL": "http://127.0.0.1:9/v1/"}
+
+    assert read_surroundings(DEVELOPMENT | url).demo_url == "http://127.0.0.1:9/v1"
+    assert read_surroundings(PRODUCTION | url).demo_url is None
+
+
+def test_a_provider_without_any_credential_is_keyless_on_the_openai_wire_only():
+    here = read_surroundings(PRODUCTION)
+
+    assert readiness(provider(credential_variable=""), here).unready is None
+    nowhere = provider(credential_variable="", wire="litellm", litellm_prefix="x/", base_url="")
+    every_wire = Surroundings(wires=frozenset({"openai", "litellm"}))
+    assert readiness(nowhere, every_wire).unready == "no_credential"
+
+
+def test_a_disabled_provider_and_a_missing_wire_are_told_apart():
+    here = read_surroundings(PRODUCTION | {"ANTHROPIC_API_KEY": "a"})
+    claude = provider(
+        slug="claude",
+        wire="litellm",
+        litellm_prefix="anthropic/",
+        base_url="",
+        credential_variable="ANTHROPIC_API_KEY",
+    )
+
+    assert readiness(claude, here).unready == "wire_unavailable"
+    assert readiness(claude | {"enabled": False}, here).unready == "disabled"
+    assert secret_of(claude, here) == "a"  # paired with Anthropic's own host
+    assert secret_of(claude | {"litellm_prefix": "openrouter/"}, here) is None
+
+
+def test_a_stored_secret_wins_over_the_variable_and_is_bound_to_its_address():
+    here = read_surroundings(PRODUCTION | {"OPENAI_API_KEY": "from-env"})
+    stored = here.with_secrets({("openai", "https://api.openai.com/v1"): "stored"})
+
+    assert secret_of(provider(), stored) == "stored"
+    moved = provider(base_url="https://new.example/v1", credential_variable="")
+    assert secret_of(moved, stored) is None
+    assert readiness(moved, stored).why == "the stored secret belongs to another address; enter it again"
+
+
+def test_a_stored_secret_that_does_not_open_asks_to_be_entered_again():
+    here = read_surroundings(PRODUCTION).with_secrets({("openai", "https://api.openai.com/v1"): None})
+
+    assert readiness(provider(credential_variable=""), here).unready == "no_credential"
+    assert "enter it again" in readiness(provider(credential_variable=""), here).why
