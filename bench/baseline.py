@@ -3,13 +3,12 @@
 `python -m bench.baseline` listens on a free loopback port and prints it.
 """
 
-import asyncio
 import socket
 from typing import Any
 
 import uvicorn
 
-BODY = b'{"id":"chatcmpl-0","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Rain."}}]}'
+BODY = b'{"id":"chatcmpl-0","object":"chat.completion","choices":[{"index":0,"message":{"content":"Rain."}}]}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
 
 
@@ -25,12 +24,16 @@ def main() -> None:
     """Serve until told to stop."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     config = uvicorn.Config(
-        application, loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+        application,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
     )
     print(listener.getsockname()[1], flush=True)
-    server = uvicorn.Server(config)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve([listener]))
+    uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":

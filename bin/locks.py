@@ -65,7 +65,9 @@ def compile_lock(root: Path, lock: str, options: list[str]) -> None:
     """One lock, with its mark."""
     subprocess.run([*COMPILE, "--no-header", *options, "pyproject.toml", "-o", lock], cwd=root, check=True)
     text = (root / lock).read_text(encoding="utf-8")
-    (root / lock).write_text(f"{MARK}{digest(root, lock)}\n# by `make lock`; do not edit\n{text}", encoding="utf-8")
+    (root / lock).write_text(
+        f"{MARK}{digest(root, lock)}\n# by `make lock`; do not edit\n{text}", encoding="utf-8"
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -56,6 +56,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_fullwidth = True
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they would count the whole log
     sortable_by = ()
 
     class Media:
@@ -87,7 +88,7 @@ class RequestList(ChangeList):  # type: ignore[misc]
 class RequestLogAdmin(ReadOnlyAdmin):
     """Every request, newest first; the page of one tells its story."""
 
-    list_display = ("at", "who", "asked", "answered_by", "how", "fallback", "tokens", "cost", "took")
+    list_display = ("at", "who", "asked", "answered_by", "how", "fallback", "used", "took")
     list_display_links = ("at",)
     list_filter = (
         RecentFilter,
@@ -135,14 +136,14 @@ class RequestLogAdmin(ReadOnlyAdmin):
         """The page of one request."""
         row = kwargs.get("obj")
         if isinstance(row, RequestLog):
-            context.update(page=request_page(row), title=f"{row.started_at:%d %b %Y %H:%M:%S} UTC")
+            context["page"] = request_page(row)
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
 
-    @column("Time (UTC)")
-    def at(self, row: RequestLog) -> str:
-        """To the second."""
-        return f"{row.started_at:%d %b %H:%M:%S}"
+    @column("Time (UTC)", header=True)
+    def at(self, row: RequestLog) -> tuple[str, str]:
+        """To the second, and the day."""
+        return f"{row.started_at:%H:%M:%S}", f"{row.started_at:%d %b %Y}"
 
     @column("Who", header=True)
     def who(self, row: RequestLog) -> tuple[str, str]:
@@ -171,19 +172,14 @@ class RequestLogAdmin(ReadOnlyAdmin):
         """The first reason, in plain words."""
         return row.fallback_reason.replace("_", " ") or NOTHING
 
-    @column("Tokens")
-    def tokens(self, row: RequestLog) -> str:
-        """All of them, counted once; estimated ones with a tilde."""
-        if not row.total_tokens:
-            return NOTHING
-        return f"{'~' if row.estimated else ''}{row.total_tokens:,}"
-
-    @column("Cost")
-    def cost(self, row: RequestLog) -> str:
-        """Dollars; unknown is not zero, and nothing was sent where nothing was tried."""
+    @column("Tokens, cost", header=True)
+    def used(self, row: RequestLog) -> tuple[str, str]:
+        """Tokens, estimated ones with a tilde, and dollars: unknown is not zero, and nothing was sent is neither."""
+        about = "~" if row.estimated else ""
+        tokens = f"{about}{row.total_tokens:,}" if row.total_tokens else NOTHING
         if row.cost_usd is not None:
-            return dollars(row.cost_usd)
-        return "unknown" if row.attempt_count else NOTHING
+            return tokens, f"{about if row.cost_usd else ''}{dollars(row.cost_usd)}"
+        return tokens, "unknown" if row.attempt_count else ""
 
     @column("Took")
     def took(self, row: RequestLog) -> str:
@@ -195,11 +191,16 @@ class RequestLogAdmin(ReadOnlyAdmin):
 class DeadLetterAdmin(ReadOnlyAdmin):
     """Log rows that Postgres refused."""
 
-    list_display = ("id", "at", "why")
+    list_display = ("time", "id", "why")
     list_display_links = ("id",)
     ordering = ("-at",)
-    fields = ("id", "at", "why", "refused")
-    readonly_fields = ("why", "refused")
+    fields = ("id", "time", "why", "refused")
+    readonly_fields = ("time", "why", "refused")
+
+    @column("Time (UTC)")
+    def time(self, letter: DeadLetter) -> str:
+        """To the second."""
+        return f"{letter.at:%d %b %Y %H:%M:%S}"
 
     @column("Reason")
     def why(self, letter: DeadLetter) -> str:
@@ -217,7 +218,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     """The processes that serve requests, as they last reported themselves."""
 
     list_display = ("name", "condition", "revision", "since", "seen", "started", "version", "pid")
-    list_display_links = None
+    list_display_links = ("name",)
 
     @column("Worker")
     def name(self, worker: Worker) -> str:

@@ -10,6 +10,7 @@ from unfold.utils import parse_datetime_str
 
 from gateway.models import RequestLog
 from gateway.uuid7 import EPOCH, id_floor
+from gateway.visible import visible_line
 
 RECENT_ROWS = 2_000
 Rows = QuerySet[RequestLog]
@@ -22,7 +23,7 @@ class RecentValueFilter(DropdownFilter):  # type: ignore[misc]  # unfold has no 
         """The values, in order."""
         recent = RequestLog.objects.order_by("-id").values_list(self.parameter_name, flat=True)[:RECENT_ROWS]
         chosen = request.GET.get(self.parameter_name, "")
-        return [(value, value) for value in sorted({*recent, chosen} - {""})]
+        return [(value, visible_line(value)) for value in sorted({*recent, chosen} - {""})]
 
     def has_output(self) -> bool:
         """Shown also when there is nothing to offer yet."""

@@ -3,7 +3,7 @@
 Per key and worker. The requests of any 60 seconds are counted exactly (a sliding window, not a calendar minute).
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,10 +28,9 @@ class Use:
 class Ticket:
     """One admitted request; it holds what was reserved until it is settled."""
 
-    __slots__ = ("_use", "reserved")
+    __slots__ = ("reserved",)
 
-    def __init__(self, use: Use) -> None:
-        self._use = use
+    def __init__(self) -> None:
         self.reserved: dict[str, int] | None = None
 
     def reserve(self, plan: Plan, input_tokens: int, max_tokens: int | None) -> None:
@@ -49,9 +48,9 @@ class Ticket:
 class Limits:
     """All keys' limits in this worker."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._uses: OrderedDict[str, Use] = OrderedDict()
+    def __init__(self, clock: Callable[[], float], remembered: int = REMEMBERED_KEYS) -> None:
+        self._clock, self._remembered = clock, remembered
+        self._uses: dict[str, Use] = {}
 
     @contextmanager
     def admit(self, caller: Caller) -> Iterator[Ticket]:
@@ -61,7 +60,7 @@ class Limits:
         use.admitted.append(self._clock())
         use.running += 1
         try:
-            yield Ticket(use)
+            yield Ticket()
         finally:
             use.running -= 1
 
@@ -80,6 +79,11 @@ class Limits:
                 retry_after=1.0,
             )
 
+    @property
+    def known(self) -> int:
+        """How many keys' use is remembered."""
+        return len(self._uses)
+
     def _use_of(self, key_id: str) -> Use:
         use = self._uses.get(key_id)
         if use is None:
@@ -88,10 +92,14 @@ class Limits:
         return use
 
     def _forget_idle(self) -> None:
-        if len(self._uses) < REMEMBERED_KEYS:
+        if len(self._uses) < self._remembered:
             return
         horizon = self._clock() - WINDOW
-        idle = [key for key, use in self._uses.items() if not use.running and (not use.admitted or use.admitted[-1] < horizon)]
+        idle = [
+            key
+            for key, use in self._uses.items()
+            if not use.running and (not use.admitted or use.admitted[-1] < horizon)
+        ]
         for key in idle:
             del self._uses[key]
 

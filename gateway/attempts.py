@@ -7,13 +7,16 @@ from typing import Any
 from gateway.errors import AttemptFailed, StreamBroken
 from gateway.exchange import Exchange
 from gateway.messages import error_for_verdict
-from gateway.upstream.wire import Completion, UpstreamCall, UpstreamStream
+from gateway.upstream.wire import Completion, UpstreamCall, UpstreamStream, Wire
 from routing.engine.failover import Failover
 from routing.engine.outcome import Fault, Outcome
 from routing.engine.snapshot import Deployment
 from routing.engine.verdict import Passed
 
 LEFT = Outcome(Fault.CLIENT, "cancelled")
+OUT_OF_TIME = Outcome(
+    Fault.CLIENT, "timeout"
+)  # the request's own time, so it says nothing about the upstream
 
 
 class Attempt:
@@ -47,7 +50,7 @@ class Attempt:
         """Write the attempt into the log entry and teach the worker's health; once."""
         exchange = self._exchange
         # Out of our own time, not the upstream's: a short deadline must not open a healthy circuit.
-        lesson = LEFT if self._cut_short and outcome.word == "timeout" else outcome
+        lesson = OUT_OF_TIME if self._cut_short and outcome.word == "timeout" else outcome
         exchange.services.live.end(self.deployment, lesson, probe=self._probe)
         seconds = exchange.services.clock() - self.started
         exchange.entry.attempts.append(
@@ -60,7 +63,7 @@ class Attempt:
         )
 
     @property
-    def _wire(self) -> Any:
+    def _wire(self) -> Wire:
         return self._exchange.services.wires[self.deployment.provider.wire]
 
 
@@ -87,7 +90,7 @@ async def first_answer(exchange: Exchange) -> AsyncIterator[Answered]:
         attempt.finish(broken.outcome)
         raise
     except BaseException:
-        attempt.finish(LEFT)
+        attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
         raise
     attempt.finish(Outcome(Fault.NONE, first_content=attempt.first_content))
 
@@ -112,7 +115,7 @@ async def find_answer(exchange: Exchange) -> Answered:
             failover.failed(candidate, failed.outcome)
             noted += 1
         except BaseException:
-            attempt.finish(LEFT)
+            attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
             raise
         else:
             describe_walk(exchange, failover)

@@ -47,7 +47,9 @@ def read_credential(call: Call) -> str:
     authorization, api_key = call.header(b"authorization"), call.header(b"x-api-key")
     bearer = read_bearer(authorization) if authorization is not None else None
     if bearer is not None and api_key is not None and bearer != api_key:
-        raise BadRequest("`Authorization` and `x-api-key` carry different keys. Send one.", code="two_api_keys")
+        raise BadRequest(
+            "`Authorization` and `x-api-key` carry different keys. Send one.", code="two_api_keys"
+        )
     credential = bearer if bearer is not None else api_key
     if not credential:
         raise Unauthenticated(
@@ -76,7 +78,9 @@ def carries_key(query_string: bytes) -> bool:
 
 def invalid_key() -> Unauthenticated:
     """The same words for every wrong key, so that they tell nothing about it."""
-    return Unauthenticated("This API key is not valid here. Check it for missing characters, or make a new one.")
+    return Unauthenticated(
+        "This API key is not valid here. Check it for missing characters, or make a new one."
+    )
 
 
 def refusal(error: Exception) -> GatewayError:
@@ -87,6 +91,8 @@ def refusal(error: Exception) -> GatewayError:
         return Unauthenticated("This API key has expired. Make a new one.", code="api_key_expired")
     if isinstance(error, KeysUnavailable):
         return Unavailable(
-            "API keys cannot be checked at the moment. Try again shortly.", code="limits_unavailable", retry_after=5.0
+            "API keys cannot be checked at the moment. Try again shortly.",
+            code="limits_unavailable",
+            retry_after=5.0,
         )
     return invalid_key()

@@ -19,7 +19,14 @@ EVENT_STREAM: Headers = (
 )
 # Headers that must not come twice: two different values would let two readers see two requests.
 SINGLE = frozenset(
-    {b"authorization", b"x-api-key", b"host", b"content-length", b"x-rainymodel-policy", b"x-rainymodel-provider"}
+    {
+        b"authorization",
+        b"x-api-key",
+        b"host",
+        b"content-length",
+        b"x-rainymodel-policy",
+        b"x-rainymodel-provider",
+    }
 )
 UPLOAD_SECONDS = 30.0
 

@@ -92,7 +92,9 @@ class Health(GatewayConsumer):
         services = self.services
         providers = {slug: status(provider) for slug, provider in services.store.current.providers.items()}
         version = services.config.version
-        await answer(call, {"status": "healthy", "service": "rainymodel", "version": version, "providers": providers})
+        await answer(
+            call, {"status": "healthy", "service": "rainymodel", "version": version, "providers": providers}
+        )
 
 
 class Ready(GatewayConsumer):
@@ -106,7 +108,11 @@ class Ready(GatewayConsumer):
         if reason:
             raise Unavailable(f"This worker is {reason}.", code=reason, retry_after=1.0)
         store = self.services.store
-        state: dict[str, Any] = {"status": "ready", "revision": store.revision, "worker": self.services.config.worker_id}
+        state: dict[str, Any] = {
+            "status": "ready",
+            "revision": store.revision,
+            "worker": self.services.config.worker_id,
+        }
         if store.problem:
             state["problem"] = store.problem
         await answer(call, state)
@@ -119,12 +125,17 @@ class UnknownPath(GatewayConsumer):
 
     async def serve(self, call: Call) -> None:
         """404 in the one error shape."""
-        raise NotFound(f"There is nothing at {call.path[:120]!r}. GET / lists the endpoints.", code="unknown_url")
+        raise NotFound(
+            f"There is nothing at {call.path[:120]!r}. GET / lists the endpoints.", code="unknown_url"
+        )
 
 
 PAGE = (
     (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'",
+    ),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )

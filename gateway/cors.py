@@ -9,10 +9,10 @@ EXPOSED = (
     "x-rainymodel-latency-ms, x-rainymodel-fallback-reason, x-rainymodel-tried, x-rainymodel-policy, "
     "x-rainymodel-requested-model, x-rainymodel-tier-order, x-rainymodel-attempts, x-rainymodel-revision, "
     "x-rainymodel-overhead-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests"
-).encode()
+)
 ON_EVERY_ANSWER: Headers = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", EXPOSED),
+    (b"access-control-expose-headers", EXPOSED.encode()),
     (b"x-content-type-options", b"nosniff"),
 )
 

@@ -30,7 +30,7 @@ async def listen(services: "Services") -> None:
 
 
 async def _listen_once(services: "Services") -> None:
-    connection = await psycopg.AsyncConnection.connect(services.pool.conninfo, autocommit=True)
+    connection = await psycopg.AsyncConnection.connect(services.config.dsn, autocommit=True)
     async with connection:
         await connection.execute(f"LISTEN {CATALOGUE}")
         await connection.execute(f"LISTEN {ACCESS}")
@@ -86,7 +86,8 @@ async def beat(services: "Services") -> None:
 
 
 BEAT = """
-INSERT INTO gateway_worker (id, hostname, pid, number, started_at, heartbeat_at, revision, revision_since, ready, version)
+INSERT INTO gateway_worker
+    (id, hostname, pid, number, started_at, heartbeat_at, revision, revision_since, ready, version)
 VALUES (%(id)s, %(hostname)s, %(pid)s, %(number)s, now(), now(), %(revision)s, to_timestamp(%(since)s), %(ready)s,
         %(version)s)
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), revision = excluded.revision,

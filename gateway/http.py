@@ -49,7 +49,9 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
             await refuse(reply, error)
         except Exception:
             log.exception("a request failed inside the gateway", request_id=request_id, path=scope["path"])
-            await refuse(reply, InternalError(f"Something went wrong here. Tell us this request id: {request_id}"))
+            await refuse(
+                reply, InternalError(f"Something went wrong here. Tell us this request id: {request_id}")
+            )
 
     def _call(self, scope: dict[str, Any], receive: Receive, reply: Reply, request_id: str) -> Call:
         services = self.services

@@ -34,7 +34,13 @@ def service_info(version: str) -> dict[str, Any]:
 def model_list(aliases: Iterable[Alias]) -> dict[str, Any]:
     """OpenAI's list of models."""
     data = [
-        {"id": alias.name, "object": "model", "created": SINCE, "owned_by": OWNER, "description": alias.description}
+        {
+            "id": alias.name,
+            "object": "model",
+            "created": SINCE,
+            "owned_by": OWNER,
+            "description": alias.description,
+        }
         for alias in aliases
     ]
     return {"object": "list", "data": data}
@@ -60,7 +66,9 @@ def provider_list(snapshot: Snapshot) -> dict[str, Any]:
 
 def auto_config(snapshot: Snapshot, grants: Grants) -> dict[str, Any]:
     """Default model and policy, providers that can be called by tier, and the models to offer first."""
-    by_tier: dict[str, list[str]] = {tier.slug: [] for tier in sorted(snapshot.tiers.values(), key=lambda t: t.rank)}
+    by_tier: dict[str, list[str]] = {
+        tier.slug: [] for tier in sorted(snapshot.tiers.values(), key=lambda t: t.rank)
+    }
     for slug, tiers in tiers_of_providers(snapshot).items():
         if snapshot.providers[slug].unready is None:
             for tier in tiers:

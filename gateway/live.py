@@ -39,6 +39,11 @@ class Live:
         # Full jitter would let a circuit reopen at once; half to full spreads probes just as well.
         self.health = before.after(deployment, outcome, now=self._clock(), draw=0.5 + self._draw() / 2)
         if outcome.fault in TOLD:
-            log.warning("upstream needs an operator", deployment=deployment.slug, word=outcome.word, status=outcome.status)
+            log.warning(
+                "upstream needs an operator",
+                deployment=deployment.slug,
+                word=outcome.word,
+                status=outcome.status,
+            )
         elif self.health.states.keys() != before.states.keys():
             log.info("upstream state changed", deployment=deployment.slug, word=outcome.word or "worked")

@@ -23,7 +23,7 @@ CLIENT_CLOSED = 499
 
 @contextmanager
 def logged(call: Call, caller: Caller, services: "Services") -> Iterator[LogEntry]:
-    """The request's log entry; how the block ends is the row's state. A client that leaves while it uploads makes none."""
+    """The request's log entry; how the block ends is the row's state. An upload broken off makes no row."""
     entry = services.recorder.open(
         id=call.request_id,
         endpoint=call.path,
@@ -89,5 +89,9 @@ def note_usage(entry: LogEntry, usage: Usage, price: Price | None) -> None:
 def client_request_id(call: Call) -> str:
     """The client's own x-request-id when it is a harmless word, else nothing."""
     given = call.header(b"x-request-id") or ""
-    harmless = 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    harmless = (
+        0 < len(given) <= 64
+        and given.isascii()
+        and given.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    )
     return given if harmless else ""

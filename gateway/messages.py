@@ -41,7 +41,9 @@ def error_for_verdict(verdict: Verdict, model: str) -> GatewayError:
         case "upstream_timeout":
             return DeadlinePassed(f"No upstream of {model} answered before the deadline{tried(verdict)}.")
         case "context_length_exceeded":
-            return BadRequest(context_message(verdict.window), code="context_length_exceeded", param="messages")
+            return BadRequest(
+                context_message(verdict.window), code="context_length_exceeded", param="messages"
+            )
         case "capability_not_supported":
             return BadRequest(
                 f"Nothing behind {model} can do what this request needs: {verdict.detail or 'see its parameters'}. "
@@ -49,9 +51,14 @@ def error_for_verdict(verdict: Verdict, model: str) -> GatewayError:
                 code="capability_not_supported",
             )
         case "model_not_allowed":
-            return NotAllowed(f"This API key may not use any upstream of {model}. Ask an operator for access.")
+            return NotAllowed(
+                f"This API key may not use any upstream of {model}. Ask an operator for access."
+            )
         case "content_filter":
-            return BadRequest(f"An upstream's content filter refused this request. {verdict.detail}".strip(), code="content_filter")
+            return BadRequest(
+                f"An upstream's content filter refused this request. {verdict.detail}".strip(),
+                code="content_filter",
+            )
         case "invalid_request":
             said = f" It said: {verdict.detail}" if verdict.detail else ""
             return BadRequest(f"The upstream refused this request as invalid.{said}")

@@ -24,6 +24,8 @@ FAILED = {
     "content_filter": "refused the content",
     "cancelled": "was stopped",
 }
+# What reads differently once content had come.
+BROKE_OFF = {"connection_error": "lost the connection", "timeout": "fell silent"}
 # Why a deployment was passed by without an attempt.
 PASSED_BY = {
     "circuit_open": "circuit open",
@@ -41,7 +43,7 @@ PASSED_BY = {
     "unpriced": "its price is unknown and the key has a budget",
     "wire_unavailable": "its wire is not available here",
 }
-# How it ended for the client; an error code of its own says more than the state.
+# How it ended for the client, by state; some error codes say more.
 ENDINGS = {
     "client_error": "the request was turned down with {told}",
     "refused": "refused with {told}",
@@ -49,6 +51,8 @@ ENDINGS = {
     "truncated": "the answer ended early with an error frame ({told})",
     "cancelled": "the client left{after}",
     "lost": "the worker ended before it could say how this went",
+}
+ENDINGS_OF_CODES = {
     "rate_limit_exceeded": "refused: the key's requests per minute were used up",
     "concurrency_limit": "refused: the key's requests at once were all running",
     "insufficient_quota": "refused: the key's budget was spent",
@@ -93,23 +97,40 @@ def asked(row: Row) -> str:
 def attempt_story(attempt: dict[str, Any]) -> str:
     """What one deployment did, or why it was passed by."""
     label = attempt.get("upstream") or attempt.get("deployment") or "an upstream"
-    word = attempt.get("word") or ""
-    if attempt.get("skipped"):
-        return f"{label} was passed by: {plain(PASSED_BY, word)}"
     answering = f"{label} ({attempt['model']})" if attempt.get("model") else label
-    first, took = attempt.get("first_content_ms"), attempt.get("total_ms")
-    if not word:
-        return f"{answering} answered{within(took)}"
+    first, took = timing(attempt, "first_content_ms"), timing(attempt, "total_ms")
+    happened = what_happened(attempt)
+    if attempt.get("skipped"):
+        return f"{label} was {happened}"
+    if not attempt.get("word"):
+        return f"{answering} {happened}{within(took)}"
     if first is not None:
-        return f"{answering} began to answer{after(first)}, then {plain(FAILED, word)}{after(took)}"
-    return f"{label} {plain(FAILED, word)}{after(took)}"
+        return f"{answering} began to answer{after(first)}, then {happened}{after(took)}"
+    return f"{label} {happened}{after(took)}"
+
+
+def what_happened(attempt: dict[str, Any]) -> str:
+    """The reason word of an attempt in plain words."""
+    word = str(attempt.get("word") or "")
+    if attempt.get("skipped"):
+        return f"passed by: {plain(PASSED_BY, word)}"
+    if not word:
+        return "answered"
+    words = FAILED if timing(attempt, "first_content_ms") is None else {**FAILED, **BROKE_OFF}
+    return plain(words, word)
+
+
+def timing(attempt: dict[str, Any], name: str) -> float | None:
+    """One of an attempt's durations in milliseconds; None when it has none."""
+    value = attempt.get(name)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def ending(row: Row) -> str:
     """What the client got, where the attempts do not say it."""
     if row.state == "ok":
         return "" if row.attempts else "answered"
-    sentence = ENDINGS.get(row.error_code) or ENDINGS.get(row.state, "ended as {told}")
+    sentence = ENDINGS_OF_CODES.get(row.error_code) or ENDINGS.get(row.state, "ended as {told}")
     return sentence.format(told=f"{row.status} {row.error_code}".strip(), after=after(row.total_ms))
 
 

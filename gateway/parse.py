@@ -72,7 +72,11 @@ def parse_chat(body: bytes) -> ChatRequest:
     payload = parse_json(body)
     for name in NOT_FROM_A_BODY:
         if name in payload:
-            raise bad(f"`{name}` cannot be set by a request; the operator's catalogue decides it.", "not_allowed", name)
+            raise bad(
+                f"`{name}` cannot be set by a request; the operator's catalogue decides it.",
+                "not_allowed",
+                name,
+            )
     without_nulls(payload)
     check_fields(payload)
     messages = check_messages(payload)
@@ -130,7 +134,11 @@ def without_nulls(payload: dict[str, Any]) -> None:
 
 def check_fields(payload: dict[str, Any]) -> None:
     """Types and ranges of the fields that routing and accounting rely on."""
-    for name, kind, said in (("model", str, "a string"), ("stream", bool, "true or false"), ("user", str, "a string")):
+    for name, kind, said in (
+        ("model", str, "a string"),
+        ("stream", bool, "true or false"),
+        ("user", str, "a string"),
+    ):
         if name in payload and not isinstance(payload[name], kind):
             raise bad(f"`{name}` must be {said}.", "invalid_type", name)
     for name, rule in RANGES.items():
@@ -158,7 +166,11 @@ def check_messages(payload: dict[str, Any]) -> list[dict[str, Any]]:
     """The messages: a list that is not empty, of objects with a role."""
     messages = payload.get("messages")
     if messages is None:
-        raise bad("`messages` is missing: send a list of messages, each with a role and content.", "missing_field", "messages")
+        raise bad(
+            "`messages` is missing: send a list of messages, each with a role and content.",
+            "missing_field",
+            "messages",
+        )
     if not isinstance(messages, list):
         raise bad("`messages` must be a list.", "invalid_type", "messages")
     if not messages:
@@ -172,7 +184,9 @@ def check_messages(payload: dict[str, Any]) -> list[dict[str, Any]]:
             raise bad("Each message needs a `role`, a string.", code, f"messages[{count}].role")
         content = message.get("content")
         if content is not None and not isinstance(content, str | list):
-            raise bad("`content` must be a string or a list of parts.", "invalid_type", f"messages[{count}].content")
+            raise bad(
+                "`content` must be a string or a list of parts.", "invalid_type", f"messages[{count}].content"
+            )
     return messages
 
 

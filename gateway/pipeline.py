@@ -57,9 +57,12 @@ def plan_for(snapshot: Snapshot, query: Query, services: Services) -> Plan:
         raise error_for_query(error) from None
 
 
-def exchange_for(call: Call, request: ChatRequest, query: Query, route: Plan, entry: LogEntry, services: Services) -> Exchange:
+def exchange_for(
+    call: Call, request: ChatRequest, query: Query, route: Plan, entry: LogEntry, services: Services
+) -> Exchange:
     """The request with its deadlines: the alias's, or the client's when that is shorter."""
     own = client_deadline(call)
+    entry.deadline_ms = None if own == float("inf") else round(own * 1000)
     return Exchange(
         call=call,
         request=request,
@@ -78,5 +81,7 @@ def client_deadline(call: Call) -> float:
     if value is None:
         return float("inf")
     if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 86_400_000:
-        raise BadRequest("x-rainymodel-deadline-ms must be a whole number of milliseconds from 1.", code="invalid_value")
+        raise BadRequest(
+            "x-rainymodel-deadline-ms must be a whole number of milliseconds from 1.", code="invalid_value"
+        )
     return int(value) / 1000

@@ -84,6 +84,8 @@ class Recorder:
         self.closed += 1
         line = entry.to_row()
         if len(self._lines) >= self._capacity:
+            if not self.dropped:
+                log.error("the queue of log rows is full; rows are being dropped", rows=self.waiting)
             self.dropped += 1
         else:
             self._lines.append(line)

@@ -36,7 +36,9 @@ async def relay_completion(exchange: Exchange) -> None:
         describe_answer(exchange, answered, completion.parameter_edits)
         body = orjson.dumps(completion.body)
         record_usage(exchange, answered.attempt.deployment, completion.usage, len(body))
-        await exchange.call.reply.whole(200, body, (JSON, *answer_headers(exchange, answered.attempt.deployment)))
+        await exchange.call.reply.whole(
+            200, body, (JSON, *answer_headers(exchange, answered.attempt.deployment))
+        )
 
 
 async def relay_stream(exchange: Exchange) -> None:

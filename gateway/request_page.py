@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.models import RequestLog
-from gateway.narrative import FAILED, PASSED_BY, dollars, duration, narrate, plain
+from gateway.narrative import dollars, duration, narrate, timing, what_happened
 
 UNKNOWN, NOTHING = "unknown", "–"
 TONES = {"ok": "good", "cancelled": "quiet", "refused": "warn", "client_error": "warn"}
@@ -57,6 +57,7 @@ class RequestPage:
     """Everything the page shows."""
 
     sentence: str
+    time: str
     tone: str
     state: str
     attempts: tuple[AttemptLine, ...]
@@ -68,6 +69,7 @@ def request_page(row: RequestLog) -> RequestPage:
     """The page of one row."""
     return RequestPage(
         sentence=narrate(row),
+        time=f"{row.started_at:%d %b %Y %H:%M:%S} UTC",
         tone=TONES.get(row.state, "bad"),
         state=row.get_state_display(),
         attempts=tuple(attempt_lines(row)),
@@ -90,29 +92,22 @@ def attempt_line(attempt: dict[str, Any], number: int, start: float, whole: floa
     """One line; `start` is the share of the whole time that lies before it."""
     skipped, word = bool(attempt.get("skipped")), str(attempt.get("word") or "")
     total, first = milliseconds(attempt, "total_ms"), milliseconds(attempt, "first_content_ms")
-    waiting = min(first, total) if attempt.get("first_content_ms") is not None else total
+    waiting = min(first, total) if timing(attempt, "first_content_ms") is not None else total
     return AttemptLine(
         number=NOTHING if skipped else str(number),
         label=str(attempt.get("upstream") or attempt.get("deployment") or UNKNOWN),
         model=str(attempt.get("model") or ""),
         tier=str(attempt.get("tier") or NOTHING),
-        story=what_happened(word, skipped),
+        story=what_happened(attempt),
         word=word,
         status=str(attempt.get("status") or NOTHING),
         tone="quiet" if skipped else "bad" if word else "good",
-        first_content=shown_ms(attempt.get("first_content_ms")),
-        total=shown_ms(attempt.get("total_ms")),
+        first_content=shown_ms(timing(attempt, "first_content_ms")),
+        total=shown_ms(timing(attempt, "total_ms")),
         offset=round(start * 100, 2),
         waiting=0.0 if skipped else round(max(waiting / whole * 100, SHORTEST_BAR), 2),
         answering=round((total - waiting) / whole * 100, 2),
     )
-
-
-def what_happened(word: str, skipped: bool) -> str:
-    """The reason word in plain words."""
-    if skipped:
-        return f"passed by: {plain(PASSED_BY, word)}"
-    return plain(FAILED, word) if word else "answered"
 
 
 def asked(row: RequestLog) -> Section:
@@ -186,15 +181,15 @@ def counted_by(row: RequestLog) -> str:
 
 def cost(row: RequestLog) -> Section:
     """The cost and the prices that made it."""
-    price = row.price or {}
+    if row.cost_usd is None and not row.attempt_count:
+        return Section("Cost", (("Cost", "none: no upstream was asked"),))
     total = UNKNOWN if row.cost_usd is None else dollars(row.cost_usd)
-    facts = (
-        ("Cost", f"about {total}" if row.estimated and row.cost_usd else total),
-        ("Input price", per_million(price.get("input"))),
-        ("Cached input price", per_million(price.get("cached_input"))),
-        ("Output price", per_million(price.get("output"))),
-    )
-    return Section("Cost", facts)
+    facts = [("Cost", f"about {total}" if row.estimated and row.cost_usd else total)]
+    if row.price is None:
+        return Section("Cost", (*facts, ("Price", UNKNOWN)))
+    for title, name in (("Input", "input"), ("Cached input", "cached_input"), ("Output", "output")):
+        facts.append((f"{title} price", per_million(row.price.get(name))))
+    return Section("Cost", tuple(facts))
 
 
 def per_million(amount: str | None) -> str:
@@ -215,10 +210,9 @@ def documents(row: RequestLog) -> Iterator[Fact]:
 
 def milliseconds(attempt: dict[str, Any], name: str) -> float:
     """A duration of an attempt; 0 when it has none."""
-    value = attempt.get(name)
-    return float(value) if isinstance(value, int | float) and value > 0 else 0.0
+    return max(timing(attempt, name) or 0.0, 0.0)
 
 
-def shown_ms(value: Any) -> str:
+def shown_ms(value: float | None) -> str:
     """A duration for people; a dash for none."""
-    return duration(value) if isinstance(value, int | float) else NOTHING
+    return NOTHING if value is None else duration(value)

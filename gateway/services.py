@@ -29,8 +29,8 @@ class GatewayConfig:
     """Settings of the data plane. Sizes in bytes, times in seconds."""
 
     version: str
-    mode: str
     worker_id: str
+    dsn: str = field(repr=False)
     max_body_bytes: int = 10 * 1024 * 1024
     ping_seconds: float = 15.0
     trusted_proxies: int = 0

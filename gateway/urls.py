@@ -30,4 +30,5 @@ def gateway_routes(services: Services) -> list[URLPattern]:
 
 def unknown_path(services: Services) -> URLPattern:
     """The last route: 404 in the one error shape."""
-    return re_path(r"", consumers.UnknownPath.as_asgi(services=services))
+    route: URLPattern = re_path(r"", consumers.UnknownPath.as_asgi(services=services))
+    return route

@@ -8,3 +8,9 @@ class RainyModelConfig(AppConfig):
 
     name = "rainymodel_site"
     verbose_name = "RainyModel"
+
+    def ready(self) -> None:
+        """From here on, changes to what operators edit are audited."""
+        from rainymodel_site import audit
+
+        audit.connect()

@@ -19,6 +19,7 @@ from rainymodel_site.urls import PAGE_PREFIXES  # noqa: E402
 
 lifecycle = Lifecycle()
 services = build_services(lifecycle)
+pages_route = re_path(rf"^(?:{PAGE_PREFIXES})(?:/|$)", pages)  # type: ignore[arg-type]  # Channels routes to ASGI apps
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -36,9 +37,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter(
-            [*gateway_routes(services), re_path(rf"^(?:{PAGE_PREFIXES})", pages), unknown_path(services)]
-        ),
+        "http": URLRouter([*gateway_routes(services), pages_route, unknown_path(services)]),
         "lifespan": lifespan,
     }
 )

@@ -49,7 +49,11 @@ def banner(url: str, welcome: Welcome, *, demo: bool) -> str:
 def provider_lines(providers: tuple[ProviderState, ...], *, demo: bool) -> list[str]:
     """Which providers can be used, and what each of the others lacks."""
     ready = [provider.slug for provider in providers if not provider.missing]
-    lacking = [f"            {provider.slug:<17}{what_to_do(provider.missing)}" for provider in providers if provider.missing]
+    lacking = [
+        f"            {provider.slug:<17}{what_to_do(provider.missing)}"
+        for provider in providers
+        if provider.missing
+    ]
     fallback = "demo, the built-in one, answers when no other can" if demo else ""
     said = "; ".join(part for part in (", ".join(ready), fallback) if part) or "none"
     return [f"  Providers {said}", *(["  Not in use:", *lacking] if lacking else [])]

@@ -35,8 +35,8 @@ def build_services(lifecycle: Lifecycle) -> Services:
     """Everything one worker needs; nothing is opened before `Services.started`."""
     config = GatewayConfig(
         version=settings.VERSION,
-        mode=settings.MODE,
         worker_id=str(uuid.uuid4()),
+        dsn=settings.DATABASE_DSN,
         worker_number=int(os.environ.get("RAINYMODEL_WORKER_NUMBER", "0")),
         max_body_bytes=env.number("RAINYMODEL_MAX_BODY_BYTES", low=1024),
         ping_seconds=env.seconds("RAINYMODEL_PING_SECONDS", 15.0) or 15.0,
@@ -44,7 +44,13 @@ def build_services(lifecycle: Lifecycle) -> Services:
         log_days=env.number("RAINYMODEL_LOG_DAYS", low=1, high=3650),
     )
     pool = psycopg_pool.AsyncConnectionPool(
-        settings.DATABASE_DSN, min_size=1, max_size=GATEWAY_CONNECTIONS, open=False, timeout=2, name="gateway"
+        settings.DATABASE_DSN,
+        min_size=1,
+        max_size=GATEWAY_CONNECTIONS,
+        open=False,
+        timeout=2,
+        reconnect_timeout=5,  # its own back-off would stay away long after the database is back
+        name="gateway",
     )
     clock, draw = time.monotonic, random.random
     return Services(
@@ -88,5 +94,9 @@ def address_rules() -> AddressRules:
 
 async def landing_page(address: str) -> bytes:
     """The page a browser sees at /; `address` is how the browser reached us."""
-    html = await asyncio.to_thread(render_to_string, "landing.html", {"version": settings.VERSION, "address": settings.PUBLIC_URL or address})
+    html = await asyncio.to_thread(
+        render_to_string,
+        "landing.html",
+        {"version": settings.VERSION, "address": settings.PUBLIC_URL or address},
+    )
     return html.encode()

@@ -7,7 +7,16 @@ import subprocess
 import sys
 from contextlib import suppress
 
-COMMAND = (sys.executable, "-m", "gateway.upstream.scripted", "--port", "0", "--name", "demo", "--with-parent")
+COMMAND = (
+    sys.executable,
+    "-m",
+    "gateway.upstream.scripted",
+    "--port",
+    "0",
+    "--name",
+    "demo",
+    "--with-parent",
+)
 PATIENCE = 15.0
 VARIABLE = "RAINYMODEL_DEMO_URL"
 

@@ -5,17 +5,16 @@ Ctrl-C or SIGTERM stops all of it: the workers first, then the demonstration ups
 
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rainymodel_site import env
 from rainymodel_site.banner import Welcome, banner
 from rainymodel_site.demo import Demo
-from rainymodel_site.listening import CannotListen, visit_url
+from rainymodel_site.listening import CannotListen, listen, visit_url
 from rainymodel_site.postgres import EmbeddedPostgres, PostgresError
 from rainymodel_site.preflight import (
     CannotStart,
@@ -25,7 +24,7 @@ from rainymodel_site.preflight import (
     usable_state_directory,
 )
 from rainymodel_site.progress import Progress
-from rainymodel_site.serving import open_door, serve
+from rainymodel_site.serving import read_serving_plan, serve
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,13 +49,20 @@ def launch(progress: Progress) -> int:
     began = time.monotonic()
     become_development()
     state = usable_state_directory()
+    plan = read_serving_plan()
     with ExitStack() as running:
-        listener = running.enter_context(open_door())
+        listener = running.enter_context(listen(plan.host, plan.port))
         demo = running.enter_context(Demo())
         running.enter_context(database(state, progress))
         welcome = prepare(state, progress)
         has_demo = demo.announce()
-        code = serve(listener, on_ready=greeting(listener, welcome, progress, began, has_demo))
+        progress.note(f"Starting {plan.workers} worker{'s' if plan.workers > 1 else ''} …")
+
+        def greet() -> None:
+            print(banner(visit_url(listener), welcome, demo=has_demo), flush=True)
+            progress.note(f"(ready after {time.monotonic() - began:.1f} s)")
+
+        code = serve(plan, listener, on_ready=greet)
         ignore_signals()
     return code
 
@@ -105,19 +111,6 @@ def prepare(state: Path, progress: Progress) -> Welcome:
         return preparation.prepare(state, progress)
     except (CommandError, Error, OSError) as error:
         raise CannotStart(f"{first_line(error)}.") from None
-
-
-def greeting(
-    listener: socket.socket, welcome: Welcome, progress: Progress, began: float, has_demo: bool
-) -> Callable[[], None]:
-    """Says that the gateway serves, once it does."""
-    progress.note(f"Starting {env.text('WEB_WORKERS')} worker process(es) …")
-
-    def greet() -> None:
-        print(banner(visit_url(listener), welcome, demo=has_demo), flush=True)
-        progress.note(f"(ready after {time.monotonic() - began:.1f} s)")
-
-    return greet
 
 
 @contextmanager

@@ -16,9 +16,13 @@ QUIET = {"uvicorn": "WARNING", "uvicorn.error": "ERROR", "psycopg.pool": "ERROR"
 
 
 def configure(*, production: bool, debug: bool) -> dict[str, Any]:
-    """Set structlog up; the result is a dictConfig, also fit for Django's LOGGING. `debug` speaks of our loggers only."""
+    """Set structlog up; the result is a dictConfig, as Django's LOGGING is. `debug` is about our own loggers only."""
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_common(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_common(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -63,7 +67,9 @@ def _json() -> list[Any]:
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         # Local variables hold keys and prompts: names and line numbers are enough.
-        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
         structlog.processors.JSONRenderer(),
     ]
 

@@ -50,7 +50,13 @@ def offer(models: Iterable[str], url: str = OLLAMA) -> bool:
 def _can_chat(entry: dict[str, Any]) -> bool:
     """Models of the BERT families only embed. Odd names would be refused by the catalogue as a whole."""
     name, family = entry["name"], (entry.get("details") or {}).get("family") or ""
-    return name.isascii() and name.isprintable() and not set(name) & set(" *") and len(name) <= NAME_LENGTH and "bert" not in family
+    return (
+        name.isascii()
+        and name.isprintable()
+        and not set(name) & set(" *")
+        and len(name) <= NAME_LENGTH
+        and "bert" not in family
+    )
 
 
 def _rows(names: Iterable[str], url: str) -> dict[str, Any]:
@@ -64,7 +70,10 @@ def _rows(names: Iterable[str], url: str) -> dict[str, Any]:
             }
         },
         "deployments": {f"{PROVIDER}/{name}": _deployment(name) for name in names},
-        "aliases": {name: {"description": "This machine's Ollama.", "routes": [f"{PROVIDER}/{name}"]} for name in names},
+        "aliases": {
+            name: {"description": "This machine's Ollama.", "routes": [f"{PROVIDER}/{name}"]}
+            for name in names
+        },
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from rainymodel_site import env
 
@@ -30,12 +31,18 @@ def usable_state_directory() -> Path:
             raise PermissionError(13, os.strerror(13))
         env.keep_generated_secrets()
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotStart(f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {reason_of(error)}.") from None
+        raise CannotStart(
+            f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {reason_of(error)}."
+        ) from None
     return state
 
 
 def database_refusal(url: str) -> str | None:
-    """Why the database does not answer, None when it does; libpq's own words, without the password."""
+    """Why the database does not answer, None when it does; never with the password in it."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # its words would repeat the URL
+        return "it is not a URL that Postgres understands (postgresql://…)"
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:

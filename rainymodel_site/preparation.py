@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
 
@@ -17,7 +18,7 @@ from accounts.issue import issue_key
 from accounts.keys import hash_key, parse_key, same_hash
 from accounts.models import ApiKey
 from accounts.signin import ensure_local_operator, make_link
-from rainymodel_site import env, newcomer
+from rainymodel_site import audit, env, newcomer
 from rainymodel_site.banner import ProviderState, Welcome
 from rainymodel_site.preflight import CannotStart
 from rainymodel_site.progress import Progress
@@ -33,11 +34,12 @@ FIRST_KEY = "first-key"
 
 def prepare(state: Path, progress: Progress) -> Welcome:
     """Bring the database up to date and make sure that somebody can get in; everything is kept on a second run."""
+    spare_a_warning()
     with acting(lambda: Actor("make run")):
         with progress.step("Checking the database's tables"):
             if pending_migrations():
                 call_command("migrate", interactive=False, verbosity=0)
-        with progress.step("Loading the starting catalogue"):
+        with progress.step("Loading the starting catalogue"), audit.quiet("starting catalogue"):
             call_command("load_catalogue", stdout=io.StringIO())
         import_litellm_config(progress)
         offer_local_ollama(progress)
@@ -45,6 +47,12 @@ def prepare(state: Path, progress: Progress) -> Welcome:
         welcome = Welcome(key, make_link(ensure_local_operator()), provider_states())
     let_go_of_database()
     return welcome
+
+
+def spare_a_warning() -> None:
+    """In development static files come from the packages; that the collected ones are missing is no news."""
+    with suppress(OSError):
+        Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 def pending_migrations() -> bool:

@@ -26,7 +26,9 @@ class HeadTooLarge(Exception):
 class CarefulProtocol(HttpToolsProtocol):
     """Refuses heads that are too large or too slow; a stock server would collect them without end."""
 
-    head_seconds: ClassVar[float] = 30.0  # from the connection, or a later request's first byte, to the headers' end
+    head_seconds: ClassVar[float] = (
+        30.0  # from the connection, or a later request's first byte, to the headers' end
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,6 +100,9 @@ class CarefulProtocol(HttpToolsProtocol):
 def refusal(status: int) -> bytes:
     """A complete response."""
     reason, code, message = REFUSALS[status]
-    body = json.dumps({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}})
-    headers = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nx-should-retry: false\r\nconnection: close"
-    return b"HTTP/1.1 %d %s\r\n%s\r\n\r\n%s" % (status, reason, headers.encode(), body.encode())
+    body = json.dumps(
+        {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+    )
+    head = b"HTTP/1.1 %d %s\r\ncontent-length: %d\r\n" % (status, reason, len(body))
+    head += b"content-type: application/json\r\nx-should-retry: false\r\nconnection: close\r\n\r\n"
+    return head + body.encode()

@@ -3,31 +3,55 @@
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rainymodel_site import env, logs
 from rainymodel_site.listening import CannotListen, listen
 from rainymodel_site.supervisor import Supervisor
-from rainymodel_site.timing import read_stop_timing
+from rainymodel_site.timing import StopTiming, read_stop_timing
 
 APPLICATION = "rainymodel_site.asgi:application"
 
 
-def open_door() -> socket.socket:
-    """The socket on HOST and PORT; raises CannotListen."""
-    return listen(env.text("HOST"), env.number("PORT", high=65_535))
+@dataclass(frozen=True, slots=True)
+class ServingPlan:
+    """Where to listen, with how many workers, and how long they may take to stop."""
+
+    host: str
+    port: int
+    workers: int
+    timing: StopTiming
 
 
-def serve(listener: socket.socket, app: str = APPLICATION, on_ready: Callable[[], None] = lambda: None) -> int:
-    """Run WEB_WORKERS workers on the socket until told to stop; the exit code."""
-    count = env.number("WEB_WORKERS", low=1, high=256)
-    return Supervisor(listener, count=count, patience=read_stop_timing().patience, app=app, on_ready=on_ready).run()
+def read_serving_plan() -> ServingPlan:
+    """HOST, PORT, WEB_WORKERS and the stop's times; a value that cannot be read ends the start."""
+    return ServingPlan(
+        host=env.text("HOST"),
+        port=env.number("PORT", high=65_535),
+        workers=env.number("WEB_WORKERS", low=1, high=256),
+        timing=read_stop_timing(),
+    )
+
+
+def serve(
+    plan: ServingPlan,
+    listener: socket.socket,
+    app: str = APPLICATION,
+    on_ready: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the workers on the socket until told to stop; the exit code."""
+    supervisor = Supervisor(
+        listener, count=plan.workers, patience=plan.timing.patience, app=app, on_ready=on_ready
+    )
+    return supervisor.run()
 
 
 def main(app: str = APPLICATION) -> int:
     """Serve on its own, with the environment as it is."""
     logs.start(production=env.mode() == env.PRODUCTION, debug=env.switch("RAINYMODEL_DEBUG"))
+    plan = read_serving_plan()
     try:
-        return serve(open_door(), app)
+        return serve(plan, listen(plan.host, plan.port), app)
     except CannotListen as error:
         print(error, file=sys.stderr)
         return 1

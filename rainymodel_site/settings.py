@@ -1,6 +1,7 @@
 """Django settings, all from the environment (see env.py); a value that cannot be read stops the start."""
 
 from rainymodel_site import env, logs
+from rainymodel_site.theme import UNFOLD  # noqa: F401  (a setting)
 
 env.load_dotenv(env.PROJECT / ".env")
 MODE = env.mode()
@@ -47,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "rainymodel_site.content_security.AdminContentSecurity",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -76,7 +78,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT = BASE_DIR / "build" / "static"  # filled by collectstatic when the image is built
 
 ALLOWED_HOSTS = list(env.items("RAINYMODEL_ALLOWED_HOSTS")) or env.default_hosts(PUBLIC_URL, MODE)
 TRUSTED_PROXIES = env.number("RAINYMODEL_TRUSTED_PROXIES", high=10)
@@ -95,13 +97,11 @@ SECURE_HSTS_SECONDS = 365 * 86_400 if IS_PRODUCTION else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Alpine, which the admin theme runs on, evaluates expressions; it is served under /admin only.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "script-src": ["'self'", "'unsafe-eval'"],
-        "style-src": ["'self'", "'unsafe-inline'"],
         "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
         "frame-ancestors": ["'none'"],
         "form-action": ["'self'"],
         "base-uri": ["'self'"],
@@ -118,46 +118,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
-
-UNFOLD = {
-    "SITE_TITLE": "RainyModel",
-    "SITE_HEADER": "RainyModel",
-    "SITE_SUBHEADER": "LLM gateway",
-    "SITE_SYMBOL": "water_drop",
-    "SITE_URL": "/",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {
-        "show_search": True,
-        "navigation": [
-            {
-                "title": "Catalogue",
-                "items": [
-                    {"title": "Aliases", "icon": "alt_route", "link": "/admin/routing/alias/"},
-                    {"title": "Deployments", "icon": "deployed_code", "link": "/admin/routing/deployment/"},
-                    {"title": "Providers", "icon": "cloud", "link": "/admin/routing/provider/"},
-                    {"title": "Policies", "icon": "rule", "link": "/admin/routing/tierpolicy/"},
-                    {"title": "Tiers", "icon": "stairs", "link": "/admin/routing/tier/"},
-                    {"title": "Revisions", "icon": "history", "link": "/admin/routing/cataloguerevision/"},
-                ],
-            },
-            {
-                "title": "Traffic",
-                "items": [
-                    {"title": "Requests", "icon": "receipt_long", "link": "/admin/gateway/requestlog/"},
-                    {"title": "Workers", "icon": "dns", "link": "/admin/gateway/worker/"},
-                ],
-            },
-            {
-                "title": "People",
-                "items": [
-                    {"title": "API keys", "icon": "key", "link": "/admin/accounts/apikey/"},
-                    {"title": "Users", "icon": "group", "link": "/admin/accounts/user/"},
-                    {"title": "Audit", "icon": "fact_check", "link": "/admin/accounts/auditentry/"},
-                ],
-            },
-        ],
-    },
-}
 
 LOGGING = logs.configure(production=IS_PRODUCTION, debug=env.switch("RAINYMODEL_DEBUG"))

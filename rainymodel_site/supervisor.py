@@ -96,7 +96,9 @@ class Supervisor:
     def _patience_now(self) -> float | None:
         now = self._clock()
         moments = [slot.due for slot in self._slots if slot.worker is None and self._stopping_since is None]
-        moments += [worker.dismissed + self._patience for worker in self._workers() if worker.dismissed is not None]
+        moments += [
+            worker.dismissed + self._patience for worker in self._workers() if worker.dismissed is not None
+        ]
         return max(0.0, min(moments) - now) if moments else None
 
     def _hear(self, worker: Worker) -> None:
@@ -110,7 +112,9 @@ class Supervisor:
     def _obey(self, signals: bytes) -> None:
         for number in signals:
             if number == signal.SIGHUP:
-                self._rolling = [slot for slot in self._slots if slot.worker] if not self._rolling else self._rolling
+                self._rolling = (
+                    [slot for slot in self._slots if slot.worker] if not self._rolling else self._rolling
+                )
             elif number == signal.SIGINT and self._is_impatient():
                 log.warning("stopping at once")
                 self._kill(list(self._workers()))
@@ -168,7 +172,9 @@ class Supervisor:
 
     def _kill_overdue(self) -> None:
         now = self._clock()
-        overdue = [w for w in self._workers() if w.dismissed is not None and now >= w.dismissed + self._patience]
+        overdue = [
+            w for w in self._workers() if w.dismissed is not None and now >= w.dismissed + self._patience
+        ]
         if overdue:
             log.error("killing workers that did not stop", numbers=[worker.number for worker in overdue])
             self._kill(overdue)

@@ -29,7 +29,12 @@ class WorkerServer(uvicorn.Server):
     """uvicorn on a shared socket. A signal, or the supervisor's end, lets running requests finish first."""
 
     def __init__(
-        self, config: uvicorn.Config, *, lifecycle: Lifecycle, timing: StopTiming, channel: socket.socket | None
+        self,
+        config: uvicorn.Config,
+        *,
+        lifecycle: Lifecycle,
+        timing: StopTiming,
+        channel: socket.socket | None,
     ) -> None:
         super().__init__(config)
         self._lifecycle, self._timing, self._channel = lifecycle, timing, channel

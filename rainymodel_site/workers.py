@@ -64,7 +64,7 @@ class Slot:
 
 
 def start_worker(number: int, listener: socket.socket, app: str, now: float) -> Worker:
-    """A new worker on the socket, in a process group of its own: the terminal's Ctrl-C is the supervisor's to pass on."""
+    """A new worker on the socket, in a process group of its own: a terminal's Ctrl-C is the supervisor's to pass on."""
     ours, theirs = socket.socketpair()
     descriptors = [listener.fileno(), theirs.fileno()]
     command = [sys.executable, "-m", "rainymodel_site.worker", "--app", app, "--number", str(number)]

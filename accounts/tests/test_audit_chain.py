@@ -45,7 +45,7 @@ def test_an_entry_keeps_what_it_is_about():
         "::ffff:192.0.2.1",
     )
 
-    entry = AuditEntry.objects.get()
+    entry = AuditEntry.objects.latest("id")
     assert (entry.subject_type, entry.subject_id, entry.subject) == (
         "user",
         str(subject.pk),

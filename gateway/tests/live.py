@@ -83,7 +83,9 @@ class LiveGateway:
     def count(self, condition: str) -> int:
         """How many log rows fulfil an SQL condition now."""
         with psycopg.connect(self.dsn) as connection:
-            found = connection.execute(f"SELECT count(*) FROM gateway_requestlog WHERE {condition}").fetchone()
+            found = connection.execute(
+                f"SELECT count(*) FROM gateway_requestlog WHERE {condition}"
+            ).fetchone()
         return found[0] if found else 0
 
     def _rows(self, condition: str, value: str, *, count: int, timeout: float) -> list[dict[str, Any]]:
@@ -111,11 +113,21 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
     providers = {
         name: {"upstream": name, "base_url": url, **quick, **resilient} for name, url in urls.items()
     }
-    providers["brittle"] = {"upstream": "brittle", "base_url": urls["dead"], **quick, "open_after": 3, "open_for": 60}
-    trials = {f"trial-{number}": shape + scenario for number, (shape, scenario) in enumerate(product(SHAPES, TRIALS))}
+    providers["brittle"] = {
+        "upstream": "brittle",
+        "base_url": urls["dead"],
+        **quick,
+        "open_after": 3,
+        "open_for": 60,
+    }
+    trials = {
+        f"trial-{number}": shape + scenario
+        for number, (shape, scenario) in enumerate(product(SHAPES, TRIALS))
+    }
     lone = {f"lone-{number}": f"lone/{scenario}" for number, scenario in enumerate(LONE)}
     for slug in (*trials, *lone):
         providers[slug] = {"upstream": "sun", "base_url": urls["sun"], **quick, **resilient}
+    providers["touchy"] = {"upstream": "touchy", "base_url": urls["sun"], **quick, "open_after": 3, "open_for": 60}
     everything = ["tools", "vision", "json_schema", "audio", "reasoning"]
     free = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
     paid = {"prices": [{"starts": "2026-01-01", "input": "1", "cached_input": "0.5", "output": "2"}]}
@@ -137,6 +149,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
         "deployments": {
             "sun/any": deployment("sun", "*", "free", **free),
             "rain/any": deployment("rain", "*", "direct", **paid),
+            "touchy/any": deployment("touchy", "*", "free", **free),
             "sun/ok": deployment("sun", "sunny", "free", **free),
             "rain/ok": deployment("rain", "rainy", "direct", **paid),
             "dead/ok": deployment("dead", "gone", "free", **free),
@@ -156,6 +169,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             },
             **{trial: {"listed": False, "routes": [slug, "rain/ok"]} for slug, trial in trials.items()},
             **{trial: {"listed": False, "routes": [slug]} for slug, trial in lone.items()},
+            "touchy/*": {"listed": False, "routes": ["touchy/any"]},
             "after/dead": {"routes": ["dead/ok", "rain/ok"]},
             "all/dead": {"routes": ["dead/ok", "brittle/ok"]},
             "brittle": {"routes": ["brittle/ok", "rain/ok"]},
@@ -214,7 +228,9 @@ def prepare(variables: dict[str, str], data: dict[str, Any]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(server: str, port: int, variables: dict[str, str], state: Path) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    server: str, port: int, variables: dict[str, str], state: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process, from the moment it is ready until the block ends."""
     daphne = ["runserver", "--noreload", f"127.0.0.1:{port}"]
     command = [sys.executable, "manage.py", *(["serve"] if server == "uvicorn" else daphne)]

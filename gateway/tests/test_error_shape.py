@@ -12,7 +12,9 @@ HELLO = {"model": "rainymodel/auto", "messages": [{"role": "user", "content": "h
 CHAT = "/v1/chat/completions"
 
 
-def assert_error(answer: httpx.Response, status: int, kind: str, code: str, *, retry: bool = False) -> dict[str, str]:
+def assert_error(
+    answer: httpx.Response, status: int, kind: str, code: str, *, retry: bool = False
+) -> dict[str, str]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-should-retry"] == ("true" if retry else "false")
@@ -91,21 +93,27 @@ def test_a_request_without_a_good_key_is_a_401(gateway: LiveGateway, headers: di
 def test_a_bad_key_is_refused_before_the_body_is_read(uvicorn_gateway: LiveGateway):
     host, port = uvicorn_gateway.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), 5) as connection:
-        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+        connection.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
+        )
         assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_the_key_may_come_in_either_header_but_not_differ(gateway: LiveGateway):
     key = gateway.keys["plain"]
     alone = httpx.post(gateway.url + CHAT, json=HELLO, headers={"x-api-key": key})
-    both = httpx.post(gateway.url + CHAT, json=HELLO, headers={"x-api-key": key, "Authorization": "Bearer other"})
+    both = httpx.post(
+        gateway.url + CHAT, json=HELLO, headers={"x-api-key": key, "Authorization": "Bearer other"}
+    )
 
     assert alone.status_code == 200
     assert_error(both, 400, "invalid_request_error", "two_api_keys")
 
 
 def test_a_key_in_the_url_is_refused(gateway: LiveGateway):
-    answer = httpx.post(f"{gateway.url}{CHAT}?api_key={gateway.keys['plain']}", json=HELLO, headers=gateway.headers())
+    answer = httpx.post(
+        f"{gateway.url}{CHAT}?api_key={gateway.keys['plain']}", json=HELLO, headers=gateway.headers()
+    )
 
     assert_error(answer, 400, "invalid_request_error", "key_in_url")
 
@@ -124,7 +132,9 @@ def test_a_key_with_fewer_rights_gets_a_403(gateway: LiveGateway):
     assert_error(tier, 403, "permission_error", "model_not_allowed")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1//chat/completions", "/v1/chat/completions/x", "/v2/models"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/v1/nothing", "/v1//chat/completions", "/v1/chat/completions/x", "/v2/models"]
+)
 def test_an_unknown_path_is_a_404(gateway: LiveGateway, path: str):
     assert_error(httpx.get(gateway.url + path), 404, "invalid_request_error", "unknown_url")
 
@@ -175,9 +185,13 @@ def test_a_foreign_host_is_refused_but_health_answers_any(gateway: LiveGateway):
 
 def test_what_no_deployment_can_do_is_named(gateway: LiveGateway):
     tools = [{"type": "function", "function": {"name": "f"}}]
-    answer = httpx.post(gateway.url + CHAT, json={**HELLO, "model": "plain", "tools": tools}, headers=gateway.headers())
+    answer = httpx.post(
+        gateway.url + CHAT, json={**HELLO, "model": "plain", "tools": tools}, headers=gateway.headers()
+    )
 
-    assert "tools" in assert_error(answer, 400, "invalid_request_error", "capability_not_supported")["message"]
+    assert (
+        "tools" in assert_error(answer, 400, "invalid_request_error", "capability_not_supported")["message"]
+    )
 
 
 def test_a_prompt_too_long_for_every_window_says_the_words_that_clients_look_for(gateway: LiveGateway):
@@ -189,7 +203,9 @@ def test_a_prompt_too_long_for_every_window_says_the_words_that_clients_look_for
 
 
 def test_requests_per_minute_are_a_429_with_the_numbers(gateway: LiveGateway):
-    answers = [httpx.post(gateway.url + CHAT, json=HELLO, headers=gateway.headers("two_a_minute")) for _ in range(3)]
+    answers = [
+        httpx.post(gateway.url + CHAT, json=HELLO, headers=gateway.headers("two_a_minute")) for _ in range(3)
+    ]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert_error(answers[2], 429, "rate_limit_error", "rate_limit_exceeded", retry=True)
@@ -213,7 +229,9 @@ def test_requests_at_once_are_limited_and_a_slot_is_given_back(gateway: LiveGate
 
 
 @pytest.mark.parametrize(("number", "status"), [(1, 400), (2, 429), (3, 502)])
-def test_an_upstreams_refusal_shows_none_of_its_secrets(uvicorn_gateway: LiveGateway, number: int, status: int):
+def test_an_upstreams_refusal_shows_none_of_its_secrets(
+    uvicorn_gateway: LiveGateway, number: int, status: int
+):
     body = {**HELLO, "model": f"lone/{LONE[number]}"}
     answer = httpx.post(uvicorn_gateway.url + CHAT, json=body, headers=uvicorn_gateway.headers())
 

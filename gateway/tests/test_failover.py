@@ -8,7 +8,9 @@ from gateway.tests.live import LiveGateway
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
 
-def chat(gateway: LiveGateway, model: str, *, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
+def chat(
+    gateway: LiveGateway, model: str, *, headers: dict[str, str] | None = None, **fields: object
+) -> httpx.Response:
     return httpx.post(
         f"{gateway.url}/v1/chat/completions",
         json={"model": model, **HELLO, **fields},
@@ -67,7 +69,11 @@ WORDS = {
     "tools_unsupported": "capability",
 }
 STREAM_WORDS = {
-    **{scenario: word for scenario, word in WORDS.items() if scenario not in ("bad_json", "null_content", "wrong_length")},
+    **{
+        scenario: word
+        for scenario, word in WORDS.items()
+        if scenario not in ("bad_json", "null_content", "wrong_length")
+    },
     "error_first": "server_error",
     "empty_sse": "bad_response",
     "only_done": "bad_response",
@@ -87,7 +93,9 @@ def test_each_failure_of_a_json_answer_moves_on_with_its_reason(uvicorn_gateway:
 
 
 @pytest.mark.parametrize("scenario", STREAM_WORDS)
-def test_each_failure_of_a_stream_before_content_moves_on_with_its_reason(uvicorn_gateway: LiveGateway, scenario: str):
+def test_each_failure_of_a_stream_before_content_moves_on_with_its_reason(
+    uvicorn_gateway: LiveGateway, scenario: str
+):
     answer = chat(uvicorn_gateway, f"sse/{scenario}", stream=True, tools=TOOLS)
 
     assert answer.status_code == 200
@@ -153,5 +161,15 @@ def test_the_deadline_ends_the_search(uvicorn_gateway: LiveGateway):
 def test_a_client_may_shorten_the_deadline(uvicorn_gateway: LiveGateway):
     answer = chat(uvicorn_gateway, "fake/silence", headers={"x-rainymodel-deadline-ms": "300"})
 
+    row = uvicorn_gateway.row(answer.headers["x-request-id"])
     assert answer.status_code == 504
     assert answer.elapsed.total_seconds() < 1
+    assert row["deadline_ms"] == 300
+    assert [attempt["word"] for attempt in row["attempts"]] == ["timeout"]
+
+
+def test_short_deadlines_of_clients_do_not_open_a_circuit(uvicorn_gateway: LiveGateway):
+    for _ in range(4):
+        chat(uvicorn_gateway, "touchy/silence", headers={"x-rainymodel-deadline-ms": "100"})
+
+    assert chat(uvicorn_gateway, "touchy/ok").status_code == 200

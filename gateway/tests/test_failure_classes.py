@@ -27,9 +27,19 @@ TABLE = [
     (429, {"code": "insufficient_quota"}, Fault.QUOTA, "quota_exhausted"),
     (429, {"message": "You exceeded your current quota"}, Fault.QUOTA, "quota_exhausted"),
     (400, {"code": "context_length_exceeded"}, Fault.TOO_LONG, "context_too_long"),
-    (400, {"message": "This model's maximum context length is 8192 tokens"}, Fault.TOO_LONG, "context_too_long"),
+    (
+        400,
+        {"message": "This model's maximum context length is 8192 tokens"},
+        Fault.TOO_LONG,
+        "context_too_long",
+    ),
     (400, {"message": "registry.ollama.ai/library/x does not support tools"}, Fault.CAPABILITY, "capability"),
-    (400, {"message": "Unsupported value: 'temperature' does not support 0.1"}, Fault.CAPABILITY, "capability"),
+    (
+        400,
+        {"message": "Unsupported value: 'temperature' does not support 0.1"},
+        Fault.CAPABILITY,
+        "capability",
+    ),
     (400, {"code": "content_filter"}, Fault.REQUEST, "content_filter"),
     (400, {"message": "messages.0.role is wrong"}, Fault.REQUEST, "invalid_request"),
     (422, {"message": "bad"}, Fault.REQUEST, "invalid_request"),
@@ -46,7 +56,9 @@ def test_a_status_and_its_body_are_read_as_one_fault(status: int, error: object,
     assert fault is Fault.REQUEST or word in FALLBACK_WORDS
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[1]", b'{"error": null}', b'{"error": [1]}', b"\xff\x00", b'"x"'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"[1]", b'{"error": null}', b'{"error": [1]}', b"\xff\x00", b'"x"']
+)
 def test_every_status_with_any_body_has_an_outcome(body: bytes):
     for status in range(100, 600):
         assert classify_status(status, {}, body).fault is not Fault.NONE
@@ -101,4 +113,7 @@ def test_upstream_text_is_shortened_flattened_and_freed_of_keys():
 
 
 def test_an_upstream_refusing_our_key_leaves_none_of_its_text():
-    assert classify_status(401, {}, b'{"error":{"message":"Incorrect API key provided: sk-12345678901"}}').detail == ""
+    assert (
+        classify_status(401, {}, b'{"error":{"message":"Incorrect API key provided: sk-12345678901"}}').detail
+        == ""
+    )

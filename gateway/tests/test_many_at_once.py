@@ -64,9 +64,7 @@ async def test_300_streams_at_once_lose_no_byte(uvicorn_gateway: LiveGateway):
     ledger = uvicorn_gateway.upstreams["sun"].ledger
     ledger.reset()
     model = "slow:first=0.5,chunk=0.02,chunks=60"
-    seen = await asyncio.gather(
-        *(read_stream(uvicorn_gateway, f"fake/{model}", 60) for _ in range(STREAMS))
-    )
+    seen = await asyncio.gather(*(read_stream(uvicorn_gateway, f"fake/{model}", 60) for _ in range(STREAMS)))
 
     total = sum(seen, Counter())
     assert total["streams"] == total["whole"] == STREAMS
@@ -88,12 +86,12 @@ async def test_memory_is_flat_over_20000_requests(uvicorn_gateway: LiveGateway):
 
     assert sum(good) == REQUESTS
     assert worker.memory_info().rss - warm < ALLOWED_GROWTH
-    assert len(worker.net_connections()) < STREAMS + CONNECTIONS * 3  # the streams of before may still be pooled
+    assert (
+        len(worker.net_connections()) < STREAMS + CONNECTIONS * 3
+    )  # the streams of before may still be pooled
     expected = before + REQUESTS + 100 * CONNECTIONS
     for _ in range(100):
         if (rows := uvicorn_gateway.count("key_label = 'plain'")) >= expected:
             break
         await asyncio.sleep(0.1)
     assert rows == expected
-
-

@@ -93,13 +93,13 @@ STORIES = {
             **ASKED,
             **USED,
             "state": "truncated",
-            "status": 504,
-            "error_code": "upstream_timeout",
+            "status": 502,
+            "error_code": "upstream_error",
             "estimated": True,
             "attempts": [tried("hf", "timeout", 31_000, first_content_ms=400, model="Qwen")],
         },
         "asked rainymodel/auto under policy auto; hf (Qwen) began to answer after 400 ms,"
-        " then timed out after 31.0 s; the answer ended early with an error frame (504 upstream_timeout);"
+        " then fell silent after 31.0 s; the answer ended early with an error frame (502 upstream_error);"
         " about 412 tokens; about $0",
     ),
     "left by the client": (
@@ -144,7 +144,7 @@ def test_every_reason_word_has_a_phrase() -> None:
 def test_a_word_nobody_knows_is_shown_as_it_is() -> None:
     row = entry(**ASKED, attempts=[tried("hf", "new_reason", 5), passed("xai", "")])
 
-    assert "hf new reason after 5 ms; xai was passed by: no reason given" in narrate(row)
+    assert "hf new reason after 5.0 ms; xai was passed by: no reason given" in narrate(row)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,14 @@ def test_money_has_the_digits_that_say_something(amount: str, text: str) -> None
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
-    [(0.62, "0.6 ms"), (9.97, "10 ms"), (340, "340 ms"), (999.7, "1.0 s"), (2100, "2.1 s"), (60_000, "60.0 s")],
+    [
+        (0.62, "0.6 ms"),
+        (9.97, "10 ms"),
+        (340, "340 ms"),
+        (999.7, "1.0 s"),
+        (2100, "2.1 s"),
+        (60_000, "60.0 s"),
+    ],
 )
 def test_durations_are_as_exact_as_people_care(milliseconds: float, text: str) -> None:
     assert duration(milliseconds) == text

@@ -11,11 +11,17 @@ from gateway.tests.live import LiveGateway
 TOOLS = [
     {
         "type": "function",
-        "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+        "function": {
+            "name": "get_weather",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+        },
     }
 ]
 HELLO = [{"role": "user", "content": "hello there"}]
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
+    "RU5ErkJggg=="
+)
 
 
 @pytest.fixture
@@ -40,7 +46,9 @@ def test_a_json_answer_names_the_real_model(client: openai.OpenAI):
 def test_a_stream_gives_the_same_text(client: openai.OpenAI):
     whole = client.chat.completions.create(model="rainymodel/auto", messages=HELLO).choices[0].message.content
 
-    assert text_of(client.chat.completions.create(model="rainymodel/auto", messages=HELLO, stream=True)) == whole
+    assert (
+        text_of(client.chat.completions.create(model="rainymodel/auto", messages=HELLO, stream=True)) == whole
+    )
 
 
 def test_a_stream_has_one_id_one_role_and_one_finish_reason(client: openai.OpenAI):
@@ -77,7 +85,9 @@ def test_tool_calls_one_and_parallel(client: openai.OpenAI, calls: int):
 
 @pytest.mark.parametrize("calls", [1, 2])
 def test_streamed_tool_calls_name_each_call_once(client: openai.OpenAI, calls: int):
-    stream = client.chat.completions.create(model=f"fake/tools:calls={calls}", messages=HELLO, tools=TOOLS, stream=True)
+    stream = client.chat.completions.create(
+        model=f"fake/tools:calls={calls}", messages=HELLO, tools=TOOLS, stream=True
+    )
     names: dict[int, str] = {}
     arguments: dict[int, str] = {}
     for chunk in stream:

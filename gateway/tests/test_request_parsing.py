@@ -80,7 +80,9 @@ def test_an_explicit_null_counts_as_absent():
 
 
 def test_unknown_fields_are_kept_at_every_level():
-    messages = [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]}]
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]}
+    ]
     request = parsed(messages=messages, reasoning_effort="low", metadata={"trace": 1}, something_new=[1])
 
     assert request.payload["messages"] == messages
@@ -93,7 +95,10 @@ def test_without_a_model_it_is_the_automatic_one():
 
 
 def test_needs_are_read_from_tools_images_audio_and_schema():
-    parts = [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}, {"type": "input_audio", "input_audio": {}}]
+    parts = [
+        {"type": "image_url", "image_url": {"url": "https://x/y.png"}},
+        {"type": "input_audio", "input_audio": {}},
+    ]
     request = parsed(
         messages=[{"role": "user", "content": parts}],
         tools=[{"type": "function", "function": {"name": "f"}}],

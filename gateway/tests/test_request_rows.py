@@ -11,9 +11,18 @@ CHAT = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def ask(gateway: LiveGateway, model: str, *, key: str = "plain", headers: dict[str, str] | None = None, **fields: object):
+def ask(
+    gateway: LiveGateway,
+    model: str,
+    *,
+    key: str = "plain",
+    headers: dict[str, str] | None = None,
+    **fields: object,
+):
     body = {"model": model, "messages": HELLO, **fields}
-    answer = httpx.post(gateway.url + CHAT, json=body, headers=gateway.headers(key, **(headers or {})), timeout=20)
+    answer = httpx.post(
+        gateway.url + CHAT, json=body, headers=gateway.headers(key, **(headers or {})), timeout=20
+    )
     return answer, gateway.row(answer.headers["x-request-id"])
 
 
@@ -28,10 +37,18 @@ def test_an_answered_request_is_one_complete_row(gateway: LiveGateway):
 
     assert answer.status_code == 200
     assert (row["state"], row["status"], row["error_code"]) == ("ok", 200, "")
-    assert (row["requested_model"], row["alias"]) == ("paid/ok:prompt=1000,completion=500,cached=200,reasoning=100", "paid/*")
+    assert (row["requested_model"], row["alias"]) == (
+        "paid/ok:prompt=1000,completion=500,cached=200,reasoning=100",
+        "paid/*",
+    )
     assert (row["policy"], row["revision"], row["stream"]) == ("auto", 1, False)
     assert (row["tier"], row["provider"], row["deployment"]) == ("direct", "rain", "rain/any")
-    assert (row["input_tokens"], row["cached_tokens"], row["output_tokens"], row["reasoning_tokens"]) == (800, 200, 500, 100)
+    assert (row["input_tokens"], row["cached_tokens"], row["output_tokens"], row["reasoning_tokens"]) == (
+        800,
+        200,
+        500,
+        100,
+    )
     assert row["cost_usd"] == Decimal("0.0019")  # 800 × $1 + 200 × $0.5 + 500 × $2, per million
     assert row["usage_raw"]["total_tokens"] == 1500
     assert (row["end_user"], row["max_tokens"], row["client_request_id"]) == ("ada", 600, "my-own.id_1")
@@ -88,7 +105,10 @@ def test_a_refused_request_is_a_row_in_state_refused(uvicorn_gateway: LiveGatewa
 
 def test_hostile_text_changes_nothing_but_its_own_column(gateway: LiveGateway):
     answer, row = ask(
-        gateway, "rainymodel/auto", user="nul\u0000 and <script>", headers={"User-Agent": "=cmd|' /C calc'!A0"}
+        gateway,
+        "rainymodel/auto",
+        user="nul\u0000 and <script>",
+        headers={"User-Agent": "=cmd|' /C calc'!A0"},
     )
 
     assert answer.status_code == 200
@@ -97,6 +117,8 @@ def test_hostile_text_changes_nothing_but_its_own_column(gateway: LiveGateway):
 
 
 def test_a_bad_key_makes_no_row(gateway: LiveGateway):
-    answer = httpx.post(gateway.url + CHAT, json={"messages": HELLO}, headers={"Authorization": "Bearer nonsense"})
+    answer = httpx.post(
+        gateway.url + CHAT, json={"messages": HELLO}, headers={"Authorization": "Bearer nonsense"}
+    )
 
     assert gateway.rows(answer.headers["x-request-id"], timeout=0.7) == []

@@ -5,7 +5,9 @@ import pytest
 from gateway.upstream.chunks import ChunkCheck, NotAChunk, chunks_of, is_completion
 
 
-def delta(content: str | None = None, index: int = 0, finish: str | None = None, **more: object) -> dict[str, object]:
+def delta(
+    content: str | None = None, index: int = 0, finish: str | None = None, **more: object
+) -> dict[str, object]:
     fields = {**({"content": content} if content is not None else {}), **more}
     return {"id": "x", "choices": [{"index": index, "delta": fields, "finish_reason": finish}]}
 
@@ -22,7 +24,9 @@ def test_the_role_comes_once_and_first_whether_sent_twice_or_never():
 
 
 def test_id_created_model_and_object_are_the_same_throughout():
-    _, seen = taken({**delta("a"), "created": 5, "model": "secret-name"}, {**delta("b"), "id": "y", "created": None})
+    _, seen = taken(
+        {**delta("a"), "created": 5, "model": "secret-name"}, {**delta("b"), "id": "y", "created": None}
+    )
 
     heads = {(chunk["id"], chunk["created"], chunk["model"], chunk["object"]) for chunk in seen}
     assert heads == {("x", 5, "the-model", "chat.completion.chunk")}
@@ -49,7 +53,9 @@ def test_nothing_at_all_is_not_complete():
 
 def test_usage_is_kept_for_the_end_and_the_last_one_wins():
     check, seen = taken(
-        {**delta("a"), "usage": {"total_tokens": 1}}, delta(finish="stop"), {"choices": [], "usage": {"total_tokens": 9}}
+        {**delta("a"), "usage": {"total_tokens": 1}},
+        delta(finish="stop"),
+        {"choices": [], "usage": {"total_tokens": 9}},
     )
 
     assert all("usage" not in chunk for chunk in seen)
@@ -76,7 +82,9 @@ def test_first_content_is_text_reasoning_or_a_refusal_but_not_the_role(field: st
     assert check.has_content
 
 
-@pytest.mark.parametrize("event", [{}, {"choices": {}}, {"choices": ["x"]}, {"choices": [{"index": "a", "delta": {}}]}])
+@pytest.mark.parametrize(
+    "event", [{}, {"choices": {}}, {"choices": ["x"]}, {"choices": [{"index": "a", "delta": {}}]}]
+)
 def test_what_is_no_chunk_is_refused(event: dict[str, object]):
     with pytest.raises(NotAChunk):
         ChunkCheck("m", 1).take(event)

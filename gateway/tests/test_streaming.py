@@ -13,7 +13,12 @@ CHAT = "/v1/chat/completions"
 
 
 def stream(gateway: LiveGateway, model: str, **fields: object) -> httpx.Response:
-    body = {"model": model, "messages": [{"role": "user", "content": "one two three"}], "stream": True, **fields}
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "one two three"}],
+        "stream": True,
+        **fields,
+    }
     return httpx.post(gateway.url + CHAT, json=body, headers=gateway.headers(), timeout=20)
 
 
@@ -45,7 +50,9 @@ def test_frames_are_exactly_data_space_json_and_end_in_done(gateway: LiveGateway
     ["split:size=1", "split:size=7", "crlf", "dialect:eol=cr,bom=1,fields=1", "comments", "role_twice", "role_never",
      "no_done", "after_done", "after_finish", "id_change", "usage_twice", "usage_early", "json_for_stream", "wrong_type"],
 )  # fmt: skip
-def test_however_the_upstream_spells_it_clients_see_one_clean_stream(uvicorn_gateway: LiveGateway, scenario: str):
+def test_however_the_upstream_spells_it_clients_see_one_clean_stream(
+    uvicorn_gateway: LiveGateway, scenario: str
+):
     answer = stream(uvicorn_gateway, f"fake/{scenario}")
 
     seen = events(answer)
@@ -59,9 +66,12 @@ def test_however_the_upstream_spells_it_clients_see_one_clean_stream(uvicorn_gat
 
 
 @pytest.mark.parametrize(
-    "scenario", ["cut:after=2", "cut:after=2,how=fin", "no_finish", "no_finish:done=1", "not_json_event:pause=0.05"]
+    "scenario",
+    ["cut:after=2", "cut:after=2,how=fin", "no_finish", "no_finish:done=1", "not_json_event:pause=0.05"],
 )
-def test_a_stream_that_breaks_after_content_ends_in_an_error_frame_without_done(gateway: LiveGateway, scenario: str):
+def test_a_stream_that_breaks_after_content_ends_in_an_error_frame_without_done(
+    gateway: LiveGateway, scenario: str
+):
     answer = stream(gateway, f"pair/{scenario}")
 
     last = events(answer)[-1]

@@ -31,7 +31,9 @@ RULES = AddressRules(AllowedUpstreams(("10.0.0.0/8:11434", "[fd00::1]:80"), ("16
         ("plaintext", "164.92.147.37", 11434, False),
     ],
 )
-def test_each_class_reaches_its_own_addresses_only(address_class: str, address: str, port: int, allowed: bool):
+def test_each_class_reaches_its_own_addresses_only(
+    address_class: str, address: str, port: int, allowed: bool
+):
     assert RULES.allows(address_class, ipaddress.ip_address(address), port) is allowed
 
 

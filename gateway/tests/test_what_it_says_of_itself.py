@@ -114,8 +114,18 @@ def test_no_cookie_is_ever_set_by_the_gateway(gateway: LiveGateway):
 
 def test_nothing_of_the_upstreams_headers_passes_through(uvicorn_gateway: LiveGateway):
     body = {"model": "fake/loud_headers", "messages": [{"role": "user", "content": "hi"}]}
-    answer = httpx.post(f"{uvicorn_gateway.url}/v1/chat/completions", json=body, headers=uvicorn_gateway.headers())
+    answer = httpx.post(
+        f"{uvicorn_gateway.url}/v1/chat/completions", json=body, headers=uvicorn_gateway.headers()
+    )
 
     assert answer.headers["x-rainymodel-route"] == "free"
-    ours = ("x-rainymodel-", "access-control-", "content-", "x-request-id", "date", "server", "x-content-type-options")
+    ours = (
+        "x-rainymodel-",
+        "access-control-",
+        "content-",
+        "x-request-id",
+        "date",
+        "server",
+        "x-content-type-options",
+    )
     assert all(name.startswith(ours) for name in answer.headers)

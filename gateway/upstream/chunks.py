@@ -3,7 +3,15 @@
 from typing import Any
 
 Chunk = dict[str, Any]
-CONTENT_FIELDS = ("content", "tool_calls", "reasoning_content", "reasoning", "refusal", "audio", "function_call")
+CONTENT_FIELDS = (
+    "content",
+    "tool_calls",
+    "reasoning_content",
+    "reasoning",
+    "refusal",
+    "audio",
+    "function_call",
+)
 
 
 class NotAChunk(ValueError):
@@ -123,8 +131,9 @@ def _holds_an_answer(choice: Any) -> bool:
 
 def chunks_of(body: dict[str, Any]) -> list[Chunk]:
     """A whole completion as the chunks of a stream: one delta, then the finish reason, then usage."""
-    head = {name: body.get(name) for name in ("id", "created", "system_fingerprint") if name in body}
-    deltas, finishes = [], []
+    head: Chunk = {name: body.get(name) for name in ("id", "created", "system_fingerprint") if name in body}
+    deltas: list[Chunk] = []
+    finishes: list[Chunk] = []
     for place, choice in enumerate(body["choices"]):
         index = choice.get("index", place)
         delta = {name: value for name, value in choice["message"].items() if value is not None}
@@ -132,5 +141,7 @@ def chunks_of(body: dict[str, Any]) -> list[Chunk]:
             call.setdefault("index", number)
         deltas.append({"index": index, "delta": delta, "finish_reason": None})
         finishes.append({"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"})
-    usage = [{**head, "choices": [], "usage": body["usage"]}] if isinstance(body.get("usage"), dict) else []
-    return [{**head, "choices": deltas}, {**head, "choices": finishes}, *usage]
+    chunks: list[Chunk] = [{**head, "choices": deltas}, {**head, "choices": finishes}]
+    if isinstance(body.get("usage"), dict):
+        chunks.append({**head, "choices": [], "usage": body["usage"]})
+    return chunks

@@ -1,7 +1,7 @@
 """Every way an upstream can fail → one Outcome. Nothing above this module matches an upstream's text.
 
-The order of questions: the status; then, inside a 400 or 429, the error's code and text, because providers use those two
-statuses for several different things.
+The order of questions: the status; then, inside a 400 or 429, the error's code and text, because providers use those
+two statuses for several different things.
 """
 
 import re
@@ -17,14 +17,20 @@ from routing.engine.outcome import Fault, Outcome
 LONGEST_DETAIL = 200
 GARBAGE_RETRY_AFTER = 5.0
 RETRY_ELSEWHERE = frozenset({408, 409, 425})
-QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|monthly included credits|billing_hard_limit", re.I)
+QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|monthly included credits|billing_hard_limit", re.I
+)
 TOO_LONG = re.compile(
-    r"context_length_exceeded|maximum context length|context window|prompt is too long|too many tokens|exceeds? the (?:available )?context",
+    r"context_length_exceeded|maximum context length|context window|prompt is too long|too many tokens"
+    r"|exceeds? the (?:available )?context",
     re.I,
 )
-FILTERED = re.compile(r"content_filter|content_policy_violation|content management policy|safety system", re.I)
+FILTERED = re.compile(
+    r"content_filter|content_policy_violation|content management policy|safety system", re.I
+)
 CAPABILITY = re.compile(
-    r"does(?: not|n't) support|not supported|unsupported (?:parameter|value)|unsupported_(?:parameter|value)", re.I
+    r"does(?: not|n't) support|not supported|unsupported (?:parameter|value)|unsupported_(?:parameter|value)",
+    re.I,
 )
 SECRETS = re.compile(r"\b(?:sk|pk|hf|xai|gsk|key)[-_][\w\-.]{8,}|\bAIza[\w\-]{8,}|\bBearer\s+\S+", re.I)
 

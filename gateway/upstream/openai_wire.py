@@ -106,7 +106,9 @@ class OpenAIWire:
                 raise
             return await self._post_once(call, body, {})
 
-    async def _post_once(self, call: UpstreamCall, body: bytes, noted: dict[str, bool]) -> aiohttp.ClientResponse:
+    async def _post_once(
+        self, call: UpstreamCall, body: bytes, noted: dict[str, bool]
+    ) -> aiohttp.ClientResponse:
         url, headers = self._prepare(call.deployment.provider, call.credential)
         return await self._sessions.for_class(call.deployment.provider.address_class).post(
             url,
@@ -140,7 +142,9 @@ class OpenAIWire:
 class OpenAIStream:
     """An event stream from an upstream, checked as it is read."""
 
-    def __init__(self, response: aiohttp.ClientResponse, deployment: Deployment, edits: dict[str, str]) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, deployment: Deployment, edits: dict[str, str]
+    ) -> None:
         self.first_content = 0.0
         self.parameter_edits = edits
         self.output_bytes = 0
@@ -230,7 +234,9 @@ class OpenAIStream:
             raise NotAChunk
         error = event.get("error")
         if error:
-            raise broken(classify.classify_error_object(error if isinstance(error, dict) else {"message": str(error)}))
+            raise broken(
+                classify.classify_error_object(error if isinstance(error, dict) else {"message": str(error)})
+            )
         return event
 
     async def _take_whole_completion(self, first: bytes) -> None:
@@ -267,7 +273,7 @@ def upstream_body(call: UpstreamCall) -> tuple[bytes, dict[str, str]]:
 def check_completion(raw: bytes, deployment: Deployment) -> dict[str, Any]:
     """A JSON answer as clients may see it. Raises AttemptFailed when it is none."""
     try:
-        body = orjson.loads(raw)
+        body: dict[str, Any] = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise AttemptFailed(classify.bad_response()) from None
     if isinstance(body, dict) and body.get("error"):
@@ -320,10 +326,16 @@ async def read_refusal(response: aiohttp.ClientResponse) -> Outcome:
 def broken(outcome: Outcome) -> StreamBroken:
     """A stream that cannot go on, with the sentence for a client that already has content."""
     if outcome.word == "timeout":
-        return StreamBroken(outcome, UpstreamsFailed("The upstream fell silent in the middle of the answer.", code="upstream_timeout"))
+        return StreamBroken(
+            outcome,
+            UpstreamsFailed("The upstream fell silent in the middle of the answer.", code="upstream_timeout"),
+        )
     if outcome.fault is Fault.CLIENT:
         return StreamBroken(outcome, InternalError("The client left."))
-    return StreamBroken(outcome, UpstreamsFailed("The upstream broke off in the middle of the answer.", code="upstream_broken"))
+    return StreamBroken(
+        outcome,
+        UpstreamsFailed("The upstream broke off in the middle of the answer.", code="upstream_broken"),
+    )
 
 
 _timeouts: dict[float, aiohttp.ClientTimeout] = {}

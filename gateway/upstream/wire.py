@@ -1,7 +1,7 @@
 """The interface between the attempts and an upstream, whatever it speaks.
 
-Open an attempt → the first content, or a classified failure; then chunks; then usage. A wire raises AttemptFailed before
-content and StreamBroken after it, and nothing else.
+Open an attempt → the first content, or a classified failure; then chunks; then usage. A wire raises AttemptFailed
+before content and StreamBroken after it, and nothing else.
 """
 
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A tiny application to supervise: it streams, crashes and blocks on request, and says where its worker is in its life."""
+"""A tiny application to supervise: it streams, crashes and blocks on request, and says whether its worker drains."""
 
 import asyncio
 import os

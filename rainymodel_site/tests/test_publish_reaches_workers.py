@@ -82,7 +82,9 @@ def test_an_invalid_edit_is_kept_as_a_draft_and_nothing_that_serves_changes(
     assert "not published" in answer.text.lower()
     assert "rainymodel/paid" in answer.text
     assert set(workers(two_workers).values()) == revisions
-    assert "Published" in operator.submit(page, {first: "on"}).text or revisions == set(workers(two_workers).values())
+    assert "Published" in operator.submit(page, {first: "on"}).text or revisions == set(
+        workers(two_workers).values()
+    )
 
 
 def test_each_worker_registers_with_its_revision_and_a_heartbeat(two_workers: LiveGateway):

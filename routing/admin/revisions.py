@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -46,7 +47,7 @@ class PublishForm(BaseDialogForm):
 class CatalogueRevisionAdmin(ModelAdmin):
     """Every published state of the catalogue; nothing here can be edited."""
 
-    list_display = ("number", "published_at", "author", "note", "parent", "serves")
+    list_display = ("number", "published_at", "author", "note", "parent", "state")
     list_display_links = ("number",)
     search_fields = ("author", "note")
     list_before_template = "routing/draft_state.html"
@@ -100,11 +101,15 @@ class CatalogueRevisionAdmin(ModelAdmin):
         """The list, below the state of the draft."""
         return super().changelist_view(request, {**draft_state(), **(extra_context or {})})
 
-    @display(description="Serves", boolean=True)
-    def serves(self, obj: CatalogueRevision) -> bool:
-        """True for the newest one."""
-        newest = newest_revision()
-        return newest is not None and newest.number == obj.number
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CatalogueRevision]:
+        """Without the documents, which only a revision's own page needs."""
+        newer = CatalogueRevision.objects.filter(number__gt=OuterRef("number"))
+        return super().get_queryset(request).defer("document").annotate(is_newest=~Exists(newer))
+
+    @display(description="State", label={"serves": "success"})
+    def state(self, obj: CatalogueRevision) -> str:
+        """The newest one serves."""
+        return "serves" if obj.is_newest else ""  # type: ignore[attr-defined]
 
     @display(description="Changes")
     def changes(self, obj: CatalogueRevision) -> SafeString:

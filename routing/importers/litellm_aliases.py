@@ -102,6 +102,11 @@ def _copied(alias: GroupAlias, rows: Rows, present: Rows, situation: Situation) 
 def _routes(targets: Sequence[Target], deployments: Deployments, report: Report) -> list[str]:
     routes: list[str] = []
     for target in targets:
+        address = target.upstream.address
+        for variable in address.read_now:
+            report.say(
+                "read_now", f"{variable}, for {address.url}; later values change nothing.", target.entry.line
+            )
         slug = deployments.slug_for(target)
         if slug in routes:
             what = f"{target.entry.name}: {slug} is among its routes already; each is tried once."

@@ -65,7 +65,9 @@ def import_litellm(
 def _load(config: LitellmConfig, wish: Wish, now: datetime, environ: Mapping[str, str]) -> Report:
     """Write the rows and seal the keys; the report says what came of it."""
     names = len({entry.name for entry in config.entries})
-    report = Report(summary=f"{wish.source}: {len(config.entries)} entries under {names} names.")
+    report = Report(
+        summary=f"{wish.source}: model_list has {len(config.entries)} entries; different names: {names}."
+    )
     catalogue = read_document()
     deleted = _loaded_aliases() - {alias["name"] for alias in catalogue["aliases"]}
     situation = Situation(catalogue, surroundings_here(), environ, now, wish.overwrite, deleted)

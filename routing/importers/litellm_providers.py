@@ -51,6 +51,7 @@ def plan_providers(
             rows[slug] = known[slug] = _new_row(upstream, members, config)
             if upstream.credential.secret:
                 secrets[slug] = upstream.credential.secret
+                _report_default(slug, upstream.credential.variable, report)
         else:
             slug = found["slug"]
             rows |= _breaker_row(found, config, report, overwrite=situation.overwrite)
@@ -103,6 +104,12 @@ def _new_row(upstream: Upstream, members: list[Target], config: LitellmConfig) -
         "total_limit": total_limit(limit or DEFAULT_LIMIT),
     }
     return row | _breaker(config)
+
+
+def _report_default(slug: str, variable: str, report: Report) -> None:
+    if variable:
+        what = f"{variable} is not set, so the key that the file has for it was sealed."
+        report.say("next_steps", f"{what} It wins over the variable until it is forgotten on {slug}'s page.")
 
 
 def _breaker_row(

@@ -62,12 +62,6 @@ def _target(entry: ModelEntry, situation: Situation, report: Report) -> Target:
     mode = entry.mode or (facts.mode if facts else "")
     if mode not in SERVED_MODES:
         raise NotCarried(f"it is for {shown(mode)}, and only chat is served")
-    for variable in upstream.address.read_now:
-        report.say(
-            "read_now",
-            f"{variable}, for {upstream.address.url}; later values change nothing here.",
-            entry.line,
-        )
     return Target(entry, upstream, _tier(entry, upstream, situation, report))
 
 

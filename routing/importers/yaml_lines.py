@@ -8,7 +8,7 @@ import yaml
 from routing.importers.errors import ImportRefused, shown
 
 MOST_BYTES = 5_000_000
-MOST_VALUES = 200_000
+MOST_VALUES = 100_000
 MOST_REFERENCES = 2_000  # uses of an anchor; merged mappings are copied at each
 MOST_KEYS = 2_000  # of one mapping, what it merges included
 DEEPEST = 40

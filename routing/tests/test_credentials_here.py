@@ -1,5 +1,8 @@
 """Which providers a worker can call: credentials go to the hosts they are paired with, and nowhere else."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -87,6 +90,20 @@ def test_the_environment_may_pair_further_variables_with_hosts():
 def test_pairs_that_cannot_be_read_stop_the_start(text):
     with pytest.raises(env.ConfigurationError, match="RAINYMODEL_CREDENTIALS"):
         read_surroundings(PRODUCTION | {"RAINYMODEL_CREDENTIALS": text})
+
+
+def test_a_start_with_pairs_that_cannot_be_read_ends_in_one_sentence():
+    started = subprocess.run(
+        [sys.executable, "-c", "import django; django.setup()"],
+        env=os.environ | {"RAINYMODEL_CREDENTIALS": "nonsense"},
+        cwd=env.PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert started.returncode == 1
+    assert started.stderr == "RAINYMODEL_CREDENTIALS must list VARIABLE@host pairs; 'nonsense' is none.\n"
 
 
 def test_ollama_needs_no_configuration_in_production():

@@ -227,6 +227,21 @@ def test_the_command_honours_held_publishing():
     assert CatalogueRevision.objects.count() == 1
 
 
+def test_an_operators_broken_draft_does_not_stop_the_command_once_something_serves():
+    load()
+    Alias.objects.create(name="broken")
+    Alias.objects.filter(name="rainymodel/chat").delete()
+
+    out = load("--overwrite")
+    assert "1 rows created" in out
+    assert "Not published: alias broken: It has no route." in out
+    assert CatalogueRevision.objects.count() == 1
+
+    CatalogueRevision.objects.all().delete()
+    with pytest.raises(CommandError, match=r"Nothing serves\. Not published: alias broken"):
+        load()
+
+
 def test_the_command_names_what_was_deleted_here():
     load()
     Alias.objects.filter(name="rainymodel/chat").delete()

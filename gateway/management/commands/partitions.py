@@ -5,14 +5,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from gateway.partitions import drop_expired, ensure_partitions
-
-DEFAULT_KEEP_DAYS = 30
+from rainymodel_site import env
 
 
 class Command(BaseCommand):
@@ -22,7 +20,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """`--keep-days` and `--ahead`."""
-        keep_days = getattr(settings, "LOG_DAYS", DEFAULT_KEEP_DAYS)
+        keep_days = env.number("RAINYMODEL_LOG_DAYS", low=1, high=3650)
         parser.add_argument("--keep-days", type=int, default=keep_days, help="Days to keep (%(default)s).")
         parser.add_argument("--ahead", type=int, default=3, help="Coming days to prepare (%(default)s).")
 

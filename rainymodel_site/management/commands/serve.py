@@ -38,9 +38,13 @@ class Command(BaseCommand):
     def check_database(self) -> None:
         """Migrations must be applied. A database that is away keeps nobody away: the last good snapshot serves."""
         if refusal := database_refusal(env.text("DATABASE_URL")):
-            self.stderr.write(f"The database does not answer ({refusal}); serving what the last good snapshot allows.")
+            self.stderr.write(
+                f"The database does not answer ({refusal}); serving what the last good snapshot allows."
+            )
         elif pending_migrations():
-            raise CommandError("The database lacks migrations of this version: run `manage.py migrate` first.")
+            raise CommandError(
+                "The database lacks migrations of this version: run `manage.py migrate` first."
+            )
 
 
 def refuse_unsafe_settings() -> None:

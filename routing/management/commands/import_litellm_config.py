@@ -50,11 +50,10 @@ class Command(BaseCommand):
             wish = Wish(shown(path.name), overwrite=overwrite, dry_run=dry_run, first_start=first_start)
             imported = import_litellm(read_file(path), wish, datetime.now(UTC))
         except (ImportRefused, CatalogueError) as error:
-            raise CommandError(
-                f"{shown(file or env.text(VARIABLE), 200)}: {error} Nothing was changed."
-            ) from None
+            name = shown(file or env.text(VARIABLE), 200)
+            raise CommandError(f"{name}: {str(error).rstrip('.')}; nothing was changed.") from None
         except OperationalError:
-            raise CommandError("The database does not answer. Nothing was changed.") from None
+            raise CommandError("The database does not answer; nothing was changed.") from None
         if imported is None:
             return
         self.stdout.write(imported.text)

@@ -60,13 +60,19 @@ def read_seed(source: str) -> dict[str, Any]:
 
 
 def published(report: LoadReport) -> str:
-    """Publish what was loaded, and always the very first revision; says what came of it."""
-    if not report.changed and newest_revision():
+    """Publish what was loaded, and always the very first revision; says what came of it.
+
+    Where a revision serves already, a draft that an operator has left with errors does not stop a start.
+    """
+    serves = newest_revision() is not None
+    if serves and not report.changed:
         return ""
     try:
-        publication = publish_saved(AUTHOR) if newest_revision() else publish(AUTHOR)
+        publication = publish_saved(AUTHOR) if serves else publish(AUTHOR)
     except PublishError as error:
-        raise CommandError(f"Loaded as a draft. {error}") from None
+        if not serves:
+            raise CommandError(f"Nothing serves. {error}") from None
+        return f" {error}"
     if publication is None:
         return " Publishing is held, so this is a draft."
     return f" Published as revision {publication.number}." if publication.changed else ""

@@ -1,0 +1,66 @@
+"""How the admin looks: its name, its colour, and the sidebar in the order of an operator's work."""
+
+from typing import Any
+
+# Blue, as the mark and the sign-in pages are; oklch as the theme has it, lightest first.
+PRIMARY = (
+    (50, "97% .014 254.6"),
+    (100, "93.2% .032 255.6"),
+    (200, "88.2% .059 254.1"),
+    (300, "80.9% .105 251.8"),
+    (400, "70.7% .150 253.0"),
+    (500, "62.3% .170 254.0"),
+    (600, "53.0% .160 255.0"),
+    (700, "46.5% .145 255.5"),
+    (800, "40.0% .120 256.0"),
+    (900, "35.0% .095 257.0"),
+    (950, "26.0% .065 259.0"),
+)
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "RainyModel",
+    "SITE_HEADER": "RainyModel",
+    "SITE_SUBHEADER": "LLM gateway",
+    "SITE_SYMBOL": "rainy",
+    "COLORS": {"primary": {str(shade): f"oklch({value})" for shade, value in PRIMARY}},
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/rainymodel/mark.svg"}],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": "Catalogue",
+                "items": [
+                    {"title": "Aliases", "icon": "alt_route", "link": "/admin/routing/alias/"},
+                    {"title": "Deployments", "icon": "deployed_code", "link": "/admin/routing/deployment/"},
+                    {"title": "Providers", "icon": "cloud", "link": "/admin/routing/provider/"},
+                    {"title": "Policies", "icon": "rule", "link": "/admin/routing/tierpolicy/"},
+                    {"title": "Tiers", "icon": "stairs", "link": "/admin/routing/tier/"},
+                    {"title": "Revisions", "icon": "history", "link": "/admin/routing/cataloguerevision/"},
+                ],
+            },
+            {
+                "title": "Traffic",
+                "items": [
+                    {"title": "Requests", "icon": "receipt_long", "link": "/admin/gateway/requestlog/"},
+                    {"title": "Workers", "icon": "dns", "link": "/admin/gateway/worker/"},
+                    {
+                        "title": "Refused rows",
+                        "icon": "playlist_remove",
+                        "link": "/admin/gateway/deadletter/",
+                    },
+                ],
+            },
+            {
+                "title": "People",
+                "items": [
+                    {"title": "API keys", "icon": "key", "link": "/admin/accounts/apikey/"},
+                    {"title": "Users", "icon": "group", "link": "/admin/accounts/user/"},
+                    {"title": "Audit", "icon": "fact_check", "link": "/admin/accounts/auditentry/"},
+                ],
+            },
+        ],
+    },
+}
