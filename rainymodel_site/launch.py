@@ -1,6 +1,6 @@
 """`make run`: from nothing to a served gateway on this machine, in development mode, one line per step.
 
-Ctrl-C or SIGTERM stops all of it: the workers first, then the demonstration upstream, Postgres last.
+Ctrl-C, SIGTERM or a closed terminal stops all of it: the workers first, then the demonstration upstream, Postgres last.
 """
 
 import os
@@ -26,7 +26,7 @@ from rainymodel_site.preflight import (
 from rainymodel_site.progress import Progress
 from rainymodel_site.serving import read_serving_plan, serve
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -62,7 +62,7 @@ def launch(progress: Progress) -> int:
             print(banner(visit_url(listener), welcome, demo=has_demo), flush=True)
             progress.note(f"(ready after {time.monotonic() - began:.1f} s)")
 
-        code = serve(plan, listener, on_ready=greet)
+        code = serve(plan, listener, on_ready=greet, hangup_stops=True)
         ignore_signals()
     return code
 
@@ -115,13 +115,14 @@ def prepare(state: Path, progress: Progress) -> Welcome:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Either stop signal interrupts the block, once: what follows is the orderly stop."""
+    """Any stop signal interrupts the block, once: what follows is the orderly stop."""
 
     def interrupt(*_: object) -> None:
         ignore_signals()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in STOP_SIGNALS}
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

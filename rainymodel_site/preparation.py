@@ -89,7 +89,7 @@ def offer_local_ollama(progress: Progress) -> None:
     if not models:
         return
     try:
-        with progress.step(f"Offering {len(models)} models of the Ollama on this machine"):
+        with progress.step(f"Offering what the Ollama on this machine has ({len(models)})"):
             newcomer.offer(models)
     except (CatalogueError, PublishError) as error:
         progress.note(f"The Ollama on this machine is not offered: {error}")

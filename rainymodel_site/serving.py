@@ -38,10 +38,17 @@ def serve(
     listener: socket.socket,
     app: str = APPLICATION,
     on_ready: Callable[[], None] = lambda: None,
+    *,
+    hangup_stops: bool = False,
 ) -> int:
     """Run the workers on the socket until told to stop; the exit code."""
     supervisor = Supervisor(
-        listener, count=plan.workers, patience=plan.timing.patience, app=app, on_ready=on_ready
+        listener,
+        count=plan.workers,
+        patience=plan.timing.patience,
+        app=app,
+        on_ready=on_ready,
+        hangup_stops=hangup_stops,
     )
     return supervisor.run()
 

@@ -1,7 +1,8 @@
 """Keeps worker processes alive on one listening socket, and stops them gently.
 
 Plain Python without Django: it must outlive whatever goes wrong in a worker. SIGTERM or SIGINT stops, a second SIGINT
-hurries, SIGHUP replaces the workers one by one without refusing a request.
+hurries, SIGHUP replaces the workers one by one without refusing a request (but stops when it means that the terminal
+is gone).
 """
 
 import selectors
@@ -22,7 +23,7 @@ HURRY_AFTER = 1.0  # seconds; an earlier second SIGINT is the same Ctrl-C arrivi
 class Supervisor:
     """Runs `count` workers until told to stop; `patience` is how long one may take to end.
 
-    `on_ready` is called once, when every worker serves.
+    `on_ready` is called once, when every worker serves. `hangup_stops` is for a supervisor that a terminal started.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class Supervisor:
         patience: float,
         app: str,
         on_ready: Callable[[], None] = lambda: None,
+        hangup_stops: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listener, self._patience, self._app = listener, patience, app
-        self._on_ready, self._clock = on_ready, clock
+        self._on_ready, self._hangup_stops, self._clock = on_ready, hangup_stops, clock
         self._slots = [Slot(number) for number in range(1, count + 1)]
         self._leaving: list[Worker] = []
         self._rolling: list[Slot] = []
@@ -111,14 +113,12 @@ class Supervisor:
 
     def _obey(self, signals: bytes) -> None:
         for number in signals:
-            if number == signal.SIGHUP:
-                self._rolling = (
-                    [slot for slot in self._slots if slot.worker] if not self._rolling else self._rolling
-                )
+            if number == signal.SIGHUP and not self._hangup_stops:
+                self._rolling = self._rolling or [slot for slot in self._slots if slot.worker]
             elif number == signal.SIGINT and self._is_impatient():
                 log.warning("stopping at once")
                 self._kill(list(self._workers()))
-            elif number in {signal.SIGINT, signal.SIGTERM}:
+            elif number in {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}:
                 self.stop()
 
     def _is_impatient(self) -> bool:
@@ -195,7 +195,9 @@ class Supervisor:
         self._signal_inbox, outbox = socket.socketpair()
         outbox.setblocking(False)
         self._selector.register(self._signal_inbox, selectors.EVENT_READ)
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGCHLD]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, lambda *_: None) for number in numbers}
         before_fd = signal.set_wakeup_fd(outbox.fileno(), warn_on_full_buffer=False)
         try:

@@ -15,7 +15,12 @@ def main(patience: float) -> int:
     url, count = visit_url(listener), env.number("WEB_WORKERS", low=1)
     app = "rainymodel_site.tests.little_app:application"
     return Supervisor(
-        listener, count=count, patience=patience, app=app, on_ready=lambda: print(url, flush=True)
+        listener,
+        count=count,
+        patience=patience,
+        app=app,
+        on_ready=lambda: print(url, flush=True),
+        hangup_stops=bool(os.environ.get("LITTLE_APP_TERMINAL")),
     ).run()
 
 

@@ -192,6 +192,13 @@ def test_sighup_replaces_every_worker_and_refuses_no_request():
         assert not running.pids(2) & before
 
 
+def test_a_hang_up_stops_a_supervisor_that_a_terminal_started():
+    with supervised(LITTLE_APP_TERMINAL="yes") as running:
+        running.tell(signal.SIGHUP)
+
+        assert finished(running.process)[0] == 0
+
+
 def test_a_worker_that_cannot_be_configured_ends_the_start_with_its_sentence():
     with supervised(workers=1, LITTLE_APP="unconfigured") as running:
         code, _, errors = finished(running.process)
