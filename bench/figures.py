@@ -28,13 +28,17 @@ class StreamFigures:
 
 @dataclass(frozen=True, slots=True)
 class LatencyFigures:
-    """Milliseconds of one request at a time: through the gateway, and straight to the upstream in turn with it."""
+    """Milliseconds of one request at a time, in turn: through the gateway, straight to the upstream, and to the plain
+    application, which shares the worker's core: its slow moments are the machine's.
+    """
 
-    pairs: int
+    rounds: int
     gateway_p50: float
     gateway_p99: float
     direct_p50: float
     direct_p99: float
+    plain_p50: float
+    plain_p99: float
 
     @property
     def added_p50(self) -> float:
@@ -43,7 +47,7 @@ class LatencyFigures:
 
     @property
     def added_p99(self) -> float:
-        """What it adds to a slow one; the machine's own slow moments are in both and cancel out."""
+        """What it adds to a slow one."""
         return self.gateway_p99 - self.direct_p99
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from bench.figures import Figures, JsonFigures, LatencyFigures, MemoryFigures, StreamFigures
 
 JSON_BUDGET, JSON_GOAL = 300.0, 200.0
-CHUNK_BUDGET, CHUNK_GOAL = 50.0, 35.0
+CHUNK_STREAMS, CHUNK_BUDGET, CHUNK_GOAL = 300, 50.0, 35.0
 P50_BUDGET, P99_BUDGET = 0.8, 5.0
 MEMORY_BUDGET = 130.0
 PLAN_BUDGET = 50.0
@@ -56,24 +56,23 @@ def json_lines(json: JsonFigures) -> Iterator[str]:
 def stream_lines(streams: StreamFigures) -> Iterator[str]:
     """Streams."""
     name = f"{streams.streams} streams"
-    yield line(
-        f"CPU per chunk, {name}",
-        f"{streams.cpu_us:.1f} µs",
-        budget(streams.cpu_us, CHUNK_BUDGET, "µs", CHUNK_GOAL),
-    )
+    stands = budget(streams.cpu_us, CHUNK_BUDGET, "µs", CHUNK_GOAL)
+    if streams.streams != CHUNK_STREAMS:
+        stands = f"mostly waking up and going to sleep; the budget is for {CHUNK_STREAMS}"
+    yield line(f"CPU per chunk, {name}", f"{streams.cpu_us:.1f} µs", stands)
     said = f"of {streams.wanted:.0f} sent; the worker used {streams.busy:.0%} of its core"
     yield line(f"chunks per second, {name}", f"{streams.per_second:.0f}", said)
 
 
 def latency_lines(latency: LatencyFigures) -> Iterator[str]:
     """Latency."""
-    yield f"Latency, one request at a time, {latency.pairs} pairs"
-    for name, added, limit, through, direct in (
-        ("p50", latency.added_p50, P50_BUDGET, latency.gateway_p50, latency.direct_p50),
-        ("p99", latency.added_p99, P99_BUDGET, latency.gateway_p99, latency.direct_p99),
+    yield f"Latency, one request at a time, {latency.rounds} rounds"
+    for name, added, limit, through, direct, plain in (
+        ("p50", latency.added_p50, P50_BUDGET, latency.gateway_p50, latency.direct_p50, latency.plain_p50),
+        ("p99", latency.added_p99, P99_BUDGET, latency.gateway_p99, latency.direct_p99, latency.plain_p99),
     ):
-        said = f"{budget(added, limit, 'ms')}; {through:.2f} through the gateway, {direct:.2f} without"
-        yield line(f"added, {name}", f"{added:.2f} ms", said)
+        said = f"{through:.2f} through the gateway, {direct:.2f} without, {plain:.2f} plain application"
+        yield line(f"added, {name}", f"{added:.2f} ms", f"{budget(added, limit, 'ms')}; {said}")
 
 
 def memory_lines(memory: MemoryFigures) -> Iterator[str]:

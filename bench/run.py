@@ -94,18 +94,20 @@ class Run:
         return StreamFigures(streams, result.cpu_us, result.per_second, wanted, result.busy)
 
     def latency(self) -> LatencyFigures:
-        """One request at a time, to the gateway and to the upstream in turn."""
+        """One request at a time, to the gateway, to the upstream and to the plain application in turn."""
         bench, pace = self.bench, self.pace
         targets = [
             (bench.port, chat_request(bench.port, ALIAS, bench.key)),
             (bench.upstream_port, chat_request(bench.upstream_port, MODEL)),
+            (bench.baseline_port, chat_request(bench.baseline_port, MODEL)),
         ]
         result = run_load(
             Load("turns", targets, pace.warm_up, pace.latency, bench.worker), bench.cores.others
         )
-        through, direct = result.answered
+        through, direct, plain = result.answered
         self._count(through, result.failed, direct)
-        return LatencyFigures(direct, result.p50[0], result.p99[0], result.p50[1], result.p99[1])
+        (gateway50, direct50, plain50), (gateway99, direct99, plain99) = result.p50, result.p99
+        return LatencyFigures(plain, gateway50, gateway99, direct50, direct99, plain50, plain99)
 
     def count(self) -> Counts:
         """What was answered, beside what the upstream and the request log say."""

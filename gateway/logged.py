@@ -41,7 +41,8 @@ def logged(call: Call, caller: Caller, services: "Services") -> Iterator[LogEntr
         note_failure(entry, error.state, error)
         raise
     except (ClientLeft, asyncio.CancelledError):
-        entry.state, entry.status = "cancelled", CLIENT_CLOSED
+        if entry.state == "ok":
+            entry.state, entry.status = "cancelled", CLIENT_CLOSED
         raise
     except BaseException:
         entry.state, entry.status, entry.error_code = "upstream_error", 500, "internal_error"
@@ -61,18 +62,21 @@ def close(entry: LogEntry, call: Call, services: "Services") -> None:
         services.recorder.close(entry)
 
 
-def describe_query(entry: LogEntry, request: ChatRequest, query: Query, plan: Plan) -> None:
-    """What was asked, as routing saw it."""
+def describe_query(entry: LogEntry, request: ChatRequest, query: Query) -> None:
+    """What was asked, as routing sees it."""
     entry.requested_model = query.model
-    entry.alias = plan.alias.name
-    entry.policy = plan.policy.name
+    entry.policy = query.policy or ""
     entry.provider_filter = query.provider or ""
     entry.needs = sorted(query.needs)
     entry.input_tokens_estimate = query.input_tokens
     entry.max_tokens = query.output_tokens
     entry.stream = query.stream
     entry.end_user = request.end_user
-    entry.revision = plan.revision
+
+
+def describe_plan(entry: LogEntry, plan: Plan) -> None:
+    """What routing made of it."""
+    entry.alias, entry.policy, entry.revision = plan.alias.name, plan.policy.name, plan.revision
 
 
 def note_failure(entry: LogEntry, state: str, error: GatewayError) -> None:

@@ -5,7 +5,7 @@ from gateway.call import Call
 from gateway.errors import BadRequest
 from gateway.exchange import Exchange
 from gateway.http import while_connected
-from gateway.logged import describe_query, logged
+from gateway.logged import describe_plan, describe_query, logged
 from gateway.messages import error_for_query
 from gateway.parse import ChatRequest, parse_chat
 from gateway.record import LogEntry
@@ -24,8 +24,9 @@ async def serve_chat(call: Call, services: Services) -> None:
         request = parse_chat(await call.read_body())
         snapshot = services.store.current  # one snapshot from here to the end
         query = query_for(call, request, services.grants_of(caller), services.wall_clock())
+        describe_query(entry, request, query)
         route = plan_for(snapshot, query, services)
-        describe_query(entry, request, query, route)
+        describe_plan(entry, route)
         ticket.reserve(route, request.input_tokens, request.max_tokens)
         exchange = exchange_for(call, request, query, route, entry, services)
         try:

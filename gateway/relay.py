@@ -52,8 +52,10 @@ async def relay_stream(exchange: Exchange) -> None:
             note_failure(exchange.entry, "truncated", broken.error)
             await end_with_error(exchange, broken.error)
         except asyncio.CancelledError:
-            if not exchange.call.client_left and exchange.progress.answered and not exchange.overdue:
-                await end_with_error(exchange, Unavailable(RESTARTING, code="draining"))
+            if exchange.progress.answered and not exchange.call.client_left and not exchange.overdue:
+                restarting = Unavailable(RESTARTING, code="draining")
+                note_failure(exchange.entry, "truncated", restarting)
+                await end_with_error(exchange, restarting)
             raise
         else:
             await reply.end()

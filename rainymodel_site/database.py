@@ -24,7 +24,9 @@ def database_at_hand() -> Iterator[None]:
         yield
         return
     if env.mode() == env.PRODUCTION:
-        raise env.ConfigurationError("DATABASE_URL is not set; production needs a Postgres (or set RAINYMODEL_ENV=development).")
+        raise env.ConfigurationError(
+            "DATABASE_URL is not set; production needs a Postgres (or set RAINYMODEL_ENV=development)."
+        )
     server = EmbeddedPostgres(env.path("RAINYMODEL_STATE_DIR") / "postgres")
     try:
         server.start()
@@ -43,7 +45,9 @@ def django_database() -> dict[str, Any]:
     try:
         parts: dict[str, Any] = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        raise env.ConfigurationError("DATABASE_URL is not a URL that Postgres understands (postgresql://…).") from None
+        raise env.ConfigurationError(
+            "DATABASE_URL is not a URL that Postgres understands (postgresql://…)."
+        ) from None
     entry = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", "rainymodel"),

@@ -95,7 +95,9 @@ def number(name: str, environ: Mapping[str, str] = os.environ, *, low: int = 0, 
     """A whole number between `low` and `high`; anything else ends the start."""
     value = text(name, environ)
     if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-        raise ConfigurationError(f"{name} must be a whole number from {low} to {high}, but it is {value[:40]!r}.")
+        raise ConfigurationError(
+            f"{name} must be a whole number from {low} to {high}, but it is {value[:40]!r}."
+        )
     return int(value)
 
 
@@ -109,7 +111,9 @@ def seconds(name: str, fallback: float, environ: Mapping[str, str] = os.environ)
     except ValueError:
         parsed = -1.0
     if not 0 <= parsed <= 86_400:
-        raise ConfigurationError(f"{name} must be a number of seconds from 0 to 86400, but it is {value[:40]!r}.")
+        raise ConfigurationError(
+            f"{name} must be a number of seconds from 0 to 86400, but it is {value[:40]!r}."
+        )
     return parsed
 
 
@@ -139,7 +143,9 @@ def mode(environ: Mapping[str, str] = os.environ) -> str:
     if not value:
         return DEVELOPMENT if secrets_file(environ).exists() else PRODUCTION
     if value not in {DEVELOPMENT, PRODUCTION}:
-        raise ConfigurationError(f"RAINYMODEL_ENV must be development or production, but it is {value[:40]!r}.")
+        raise ConfigurationError(
+            f"RAINYMODEL_ENV must be development or production, but it is {value[:40]!r}."
+        )
     return value
 
 
@@ -161,7 +167,9 @@ def require_secret(name: str, environ: Mapping[str, str] = os.environ, *, length
     if not value:
         raise ConfigurationError(f"{name} is not set; production needs it (see docs/configuration.md).")
     if len(value) < length or value in EXAMPLE_VALUES:
-        raise ConfigurationError(f"{name} is an example value or shorter than {length} characters; make a random one.")
+        raise ConfigurationError(
+            f"{name} is an example value or shorter than {length} characters; make a random one."
+        )
     return value
 
 
@@ -174,7 +182,12 @@ def load_dotenv(file: Path, environ: dict[str, str] | os._Environ[str] = os.envi
 def _read_dotenv(file: Path) -> Iterator[tuple[str, str]]:
     if not file.exists():
         return
-    for count, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"{file} cannot be read: {reason}.") from None
+    for count, line in enumerate(lines, start=1):
         stripped = line.strip().removeprefix("export ")
         if not stripped or stripped.startswith("#"):
             continue
@@ -189,7 +202,9 @@ def keep_generated_secrets(environ: dict[str, str] | os._Environ[str] = os.envir
     file = secrets_file(environ)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        lines = [f"{name}={secrets.token_urlsafe(48)}" for name in ("DJANGO_SECRET_KEY", "RAINYMODEL_KEY_PEPPER")]
+        lines = [
+            f"{name}={secrets.token_urlsafe(48)}" for name in ("DJANGO_SECRET_KEY", "RAINYMODEL_KEY_PEPPER")
+        ]
         lines.append(f"RAINYMODEL_SECRET_KEYS={_sealing_key()}")
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
             handle.write("\n".join(lines) + "\n")
@@ -213,5 +228,7 @@ def _first_line(name: str, file: str) -> str:
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name}_FILE names {file!r}, which cannot be read: {type(error).__name__}.") from None
+        raise ConfigurationError(
+            f"{name}_FILE names {file!r}, which cannot be read: {type(error).__name__}."
+        ) from None
     return lines[0].strip() if lines else ""

@@ -20,7 +20,6 @@ from rainymodel_site.preflight import (
     CannotStart,
     database_refusal,
     first_line,
-    read_dotenv,
     usable_state_directory,
 )
 from rainymodel_site.progress import Progress
@@ -69,7 +68,7 @@ def launch(progress: Progress) -> int:
 
 def become_development() -> None:
     """Read .env and settle the mode: local sign-in links have no place in production."""
-    read_dotenv(env.PROJECT / ".env")
+    env.load_dotenv(env.PROJECT / ".env")
     if env.text("RAINYMODEL_ENV") == env.PRODUCTION:
         raise CannotStart(
             "RAINYMODEL_ENV is production, and `make run` is for development: unset it, or use `manage.py serve`."

@@ -4,11 +4,15 @@ structlog's loggers and the standard library's end in the same handler, so a lin
 Secrets never belong in a log line; callers pass names, not values.
 """
 
+import asyncio
+import logging
 import logging.config
 import sys
 from typing import Any
 
 import structlog
+
+from rainymodel_site import env
 
 OURS = ("accounts", "gateway", "rainymodel_site", "routing")
 # uvicorn greets at INFO and warns of every broken request that a stranger sends.
@@ -38,18 +42,25 @@ def configure(*, production: bool, debug: bool) -> dict[str, Any]:
                 "processors": _json() if production else _readable(),
             }
         },
+        "filters": {"news": {"()": lambda: is_news}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         # Django's own default handlers would say everything twice, and mail errors.
         "loggers": ours
-        | {name: {"level": level} for name, level in QUIET.items()}
+        | {name: {"level": level, "filters": ["news"]} for name, level in QUIET.items()}
         | {"django": {"level": "WARNING", "handlers": [], "propagate": True}},
     }
 
 
-def start(*, production: bool, debug: bool) -> None:
-    """The same for a process without Django."""
-    logging.config.dictConfig(configure(production=production, debug=debug))
+def start() -> None:
+    """The same by the environment, for a process without Django, or before it."""
+    production = env.mode() == env.PRODUCTION
+    logging.config.dictConfig(configure(production=production, debug=env.switch("RAINYMODEL_DEBUG")))
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """False for a request that was cut at the end of a drain: uvicorn calls that an exception, we meant it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _common() -> list[Any]:

@@ -14,14 +14,6 @@ class CannotStart(Exception):
     """The start ends here; the message is one sentence for whoever started it."""
 
 
-def read_dotenv(file: Path) -> None:
-    """Load .env if it is there; raises CannotStart when it cannot be read, ConfigurationError for a bad line."""
-    try:
-        env.load_dotenv(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotStart(f"{file} cannot be read: {reason_of(error)}.") from None
-
-
 def usable_state_directory() -> Path:
     """The state directory, made when missing; raises CannotStart when it cannot be written."""
     state = env.path("RAINYMODEL_STATE_DIR")
@@ -30,7 +22,7 @@ def usable_state_directory() -> Path:
         if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(13, os.strerror(13))
         env.keep_generated_secrets()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise CannotStart(
             f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {reason_of(error)}."
         ) from None
@@ -62,7 +54,7 @@ def reason_of(error: Exception) -> str:
     """An error as the end of a sentence."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else first_line(error)
+    return first_line(error)
 
 
 def first_line(error: Exception) -> str:

@@ -55,7 +55,7 @@ def serve(
 
 def main(app: str = APPLICATION) -> int:
     """Serve on its own, with the environment as it is."""
-    logs.start(production=env.mode() == env.PRODUCTION, debug=env.switch("RAINYMODEL_DEBUG"))
+    logs.start()
     plan = read_serving_plan()
     try:
         return serve(plan, listen(plan.host, plan.port), app)

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from gateway.lifecycle import Lifecycle
-from rainymodel_site import env
+from rainymodel_site import env, logs
 from rainymodel_site.listening import BACKLOG
 from rainymodel_site.protocol import CarefulProtocol
 from rainymodel_site.timing import LAST_WORDS, StopTiming, read_stop_timing
@@ -150,6 +150,7 @@ def main(arguments: list[str]) -> int:
     listener = socket.socket(fileno=options.fd)
     channel = socket.socket(fileno=options.channel) if options.channel is not None else None
     try:
+        logs.start()
         timing = read_stop_timing()
         application, lifecycle = load_application(options.app)
     except env.ConfigurationError as error:

@@ -107,7 +107,7 @@ def test_each_figure_is_shown_beside_its_budget():
 
 
 def test_added_latency_is_what_the_gateway_takes_beyond_the_upstream_itself():
-    latency = LatencyFigures(100, gateway_p50=1.0, gateway_p99=4.0, direct_p50=0.25, direct_p99=1.5)
+    latency = LatencyFigures(100, 1.0, 4.0, direct_p50=0.25, direct_p99=1.5, plain_p50=0.1, plain_p99=0.2)
 
     assert (latency.added_p50, latency.added_p99) == (0.75, 2.5)
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -74,11 +75,11 @@ class LiveGateway:
 
     def rows(self, request_id: str, timeout: float = 5.0) -> list[dict[str, Any]]:
         """The request's log rows, once they are written."""
-        return self._rows("id = %s", request_id, count=1, timeout=timeout)
+        return self.rows_where("id = %s", request_id, count=1, timeout=timeout)
 
     def rows_of(self, model: str, count: int = 1) -> list[dict[str, Any]]:
         """The log rows of a requested model, once there are so many."""
-        return self._rows("requested_model = %s", model, count=count, timeout=5.0)
+        return self.rows_where("requested_model = %s", model, count=count)
 
     def count(self, condition: str) -> int:
         """How many log rows fulfil an SQL condition now."""
@@ -88,12 +89,21 @@ class LiveGateway:
             ).fetchone()
         return found[0] if found else 0
 
-    def _rows(self, condition: str, value: str, *, count: int, timeout: float) -> list[dict[str, Any]]:
+    def registered_workers(self) -> int:
+        """How many workers are on the list."""
+        with psycopg.connect(self.dsn) as connection:
+            found = connection.execute("SELECT count(*) FROM gateway_worker").fetchone()
+        return found[0] if found else 0
+
+    def rows_where(
+        self, condition: str, *values: str, count: int, timeout: float = 5.0
+    ) -> list[dict[str, Any]]:
+        """The log rows that fulfil an SQL condition, once there are so many or the time is over."""
         until = time.monotonic() + timeout
         query = f"SELECT * FROM gateway_requestlog WHERE {condition} ORDER BY id"
         with psycopg.connect(self.dsn, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
             while True:
-                found = connection.execute(query, [value]).fetchall()
+                found = connection.execute(query, values).fetchall()
                 if len(found) >= count or time.monotonic() > until:
                     return found
                 time.sleep(0.05)
@@ -127,7 +137,13 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
     lone = {f"lone-{number}": f"lone/{scenario}" for number, scenario in enumerate(LONE)}
     for slug in (*trials, *lone):
         providers[slug] = {"upstream": "sun", "base_url": urls["sun"], **quick, **resilient}
-    providers["touchy"] = {"upstream": "touchy", "base_url": urls["sun"], **quick, "open_after": 3, "open_for": 60}
+    providers["touchy"] = {
+        "upstream": "touchy",
+        "base_url": urls["sun"],
+        **quick,
+        "open_after": 3,
+        "open_for": 60,
+    }
     everything = ["tools", "vision", "json_schema", "audio", "reasoning"]
     free = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
     paid = {"prices": [{"starts": "2026-01-01", "input": "1", "cached_input": "0.5", "output": "2"}]}
@@ -186,7 +202,7 @@ def live_gateway(server: str, state: Path, **environment: str) -> Iterator[LiveG
     with (
         scripted_upstream(name="sun") as sun,
         scripted_upstream(name="rain") as rain,
-        fresh_database(server) as dsn,
+        fresh_database() as dsn,
     ):
         upstreams = {"sun": sun, "rain": rain}
         variables = {
@@ -263,12 +279,11 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 @contextlib.contextmanager
-def fresh_database(name: str) -> Iterator[str]:
+def fresh_database() -> Iterator[str]:
     """An empty database beside the one that pytest uses; dropped at the end."""
     admin = os.environ["DATABASE_URL"]
-    database = f"live_{name}_{os.getpid()}"
+    database = f"live_{uuid.uuid4().hex}"
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {database}")
     try:
         yield make_conninfo(admin, dbname=database)

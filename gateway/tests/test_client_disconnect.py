@@ -70,4 +70,4 @@ def test_leaving_during_the_upload_leaves_no_row(uvicorn_gateway: LiveGateway):
         time.sleep(0.1)
     time.sleep(0.6)  # a row, if there were one, is written within a quarter of a second
 
-    assert uvicorn_gateway.count("key_label = 'chosen aliases' AND requested_model = ''") == 0
+    assert uvicorn_gateway.count("state = 'cancelled' AND requested_model = ''") == 0

@@ -9,14 +9,24 @@ HOSTS = ("rm.orcest.ai", ".example.org", "localhost", "[::1]")
 
 
 @pytest.mark.parametrize(
-    "host", ["rm.orcest.ai", "RM.orcest.ai:443", "example.org", "a.b.example.org", "localhost:8080", "[::1]", "[::1]:80"]
+    "host",
+    [
+        "rm.orcest.ai",
+        "RM.orcest.ai:443",
+        "example.org",
+        "a.b.example.org",
+        "localhost:8080",
+        "[::1]",
+        "[::1]:80",
+    ],
 )
 def test_our_own_names_pass_with_and_without_a_port(host: str):
     Hosts(HOSTS).check(host.encode())
 
 
 @pytest.mark.parametrize(
-    "host", ["", "evil.example", "orcest.ai", "notexample.org", "rm.orcest.ai.evil", "a/b?c#d", "rm.orcest.ai@evil"]
+    "host",
+    ["", "evil.example", "orcest.ai", "notexample.org", "rm.orcest.ai.evil", "a/b?c#d", "rm.orcest.ai@evil"],
 )
 def test_foreign_and_malformed_names_do_not(host: str):
     with pytest.raises(BadRequest) as caught:

@@ -85,6 +85,7 @@ def test_a_request_that_failed_has_a_row_too(
     answer, row = ask(gateway, model, **fields)
 
     assert (row["state"], row["status"]) == (state, answer.status_code)
+    assert row["requested_model"] == model or code == "invalid_value"
     assert code is None or row["error_code"] == code
     assert row["cost_usd"] is None or row["cost_usd"] == 0
 

@@ -10,7 +10,7 @@ from rainymodel_site.supervisor import Supervisor
 
 def main(patience: float) -> int:
     """Say the URL once every worker serves."""
-    logs.start(production=False, debug=False)
+    logs.start()
     listener = listen("127.0.0.1", 0)
     url, count = visit_url(listener), env.number("WEB_WORKERS", low=1)
     app = "rainymodel_site.tests.little_app:application"

@@ -1,6 +1,7 @@
 """Log lines: JSON in production, readable in development, more of ours with RAINYMODEL_DEBUG, no local variables."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,9 +10,9 @@ import pytest
 from rainymodel_site import env
 
 SPEAK = """
-import logging, sys, structlog
+import logging, structlog
 from rainymodel_site import logs
-logs.start(production=sys.argv[1] == "production", debug=sys.argv[2] == "debug")
+logs.start()
 ours = structlog.get_logger("gateway.relay")
 ours.info("answered", attempts=2)
 ours.debug("in detail")
@@ -31,9 +32,11 @@ except ValueError:
 
 
 def spoken(mode: str, level: str) -> list[str]:
+    environment = os.environ | {"RAINYMODEL_ENV": mode, "RAINYMODEL_DEBUG": str(level == "debug")}
     done = subprocess.run(
-        [sys.executable, "-c", SPEAK, mode, level],
+        [sys.executable, "-c", SPEAK],
         cwd=env.PROJECT,
+        env=environment,
         capture_output=True,
         text=True,
         check=True,

@@ -124,7 +124,8 @@ def test_after_the_drain_a_stream_is_cut_with_its_last_words(tmp_path: Path):
         running.tell(signal.SIGTERM)
 
         assert stream.ended().endswith("cut short\n")
-        assert finished(running.process)[0] == 0
+        code, _, errors = finished(running.process)
+        assert (code, errors) == (0, "")
         assert (tmp_path / "note").read_text() == "stopped in order"
 
 

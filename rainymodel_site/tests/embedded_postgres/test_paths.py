@@ -29,7 +29,8 @@ def test_a_recorded_socket_directory_that_others_can_enter_is_not_trusted(home: 
     deep.parent.mkdir()
     root.rename(deep)
     planted = home / "planted"
-    planted.mkdir(mode=0o755)
+    planted.mkdir()
+    planted.chmod(0o755)
     (deep / "socket-directory").write_text(str(planted))
     with EmbeddedPostgres(deep, durable=False) as server:
         assert "planted" not in server.dsn
