@@ -24,7 +24,7 @@ def usable_state_directory() -> Path:
         env.keep_generated_secrets()
     except OSError as error:
         raise CannotStart(
-            f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {reason_of(error)}."
+            f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {error.strerror}."
         ) from None
     return state
 
@@ -48,13 +48,6 @@ def production_refusal(environ: Mapping[str, str] = os.environ) -> str | None:
         if env.EXAMPLE_VALUES & set(env.items(name, environ)):
             return f"{name} holds an example value that everybody knows: make a random one."
     return None
-
-
-def reason_of(error: Exception) -> str:
-    """An error as the end of a sentence."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return first_line(error)
 
 
 def first_line(error: Exception) -> str:

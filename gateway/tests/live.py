@@ -170,7 +170,10 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             "rain/ok": deployment("rain", "rainy", "direct", **paid),
             "dead/ok": deployment("dead", "gone", "free", **free),
             "brittle/ok": deployment("brittle", "gone", "free", **free),
-            **{slug: deployment(slug, trial.split("/", 1)[1], "free", **free) for slug, trial in {**trials, **lone}.items()},
+            **{
+                slug: deployment(slug, alias.split("/", 1)[1], "free", **free)
+                for slug, alias in {**trials, **lone}.items()
+            },
             "sun/plain": deployment("sun", "plain-text-only", "free", **free) | {"capabilities": []},
             "sun/small": deployment("sun", "small-window", "free", **free, context_window=100),
         },

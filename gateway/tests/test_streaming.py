@@ -48,7 +48,8 @@ def test_frames_are_exactly_data_space_json_and_end_in_done(gateway: LiveGateway
 @pytest.mark.parametrize(
     "scenario",
     ["split:size=1", "split:size=7", "crlf", "dialect:eol=cr,bom=1,fields=1", "comments", "role_twice", "role_never",
-     "no_done", "after_done", "after_finish", "id_change", "usage_twice", "usage_early", "json_for_stream", "wrong_type"],
+     "no_done", "after_done", "after_finish", "id_change", "usage_twice", "usage_early", "json_for_stream",
+     "wrong_type"],
 )  # fmt: skip
 def test_however_the_upstream_spells_it_clients_see_one_clean_stream(
     uvicorn_gateway: LiveGateway, scenario: str

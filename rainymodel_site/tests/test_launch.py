@@ -227,4 +227,4 @@ def test_an_unreadable_secrets_file_is_told(tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state/secrets.env").write_bytes(b"\xff\xfe\x00")
 
-    assert "cannot be used: it is not UTF-8 text" in one_sentence(tmp_path)
+    assert "secrets.env cannot be read: it is not UTF-8 text" in one_sentence(tmp_path)

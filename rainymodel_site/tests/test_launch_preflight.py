@@ -5,27 +5,27 @@ from pathlib import Path
 import pytest
 
 from rainymodel_site import env
-from rainymodel_site.preflight import CannotStart, database_refusal, production_refusal, read_dotenv
+from rainymodel_site.preflight import database_refusal, production_refusal
 from rainymodel_site.timing import StopTiming, read_stop_timing
 
 
 def test_a_dotenv_that_is_not_text_is_told(tmp_path: Path):
     (tmp_path / ".env").write_bytes(b"HF_TOKEN=\xff\n")
 
-    with pytest.raises(CannotStart, match=r"\.env cannot be read: it is not UTF-8 text"):
-        read_dotenv(tmp_path / ".env")
+    with pytest.raises(env.ConfigurationError, match=r"\.env cannot be read: it is not UTF-8 text"):
+        env.load_dotenv(tmp_path / ".env")
 
 
 def test_a_dotenv_that_is_a_directory_is_told(tmp_path: Path):
-    with pytest.raises(CannotStart, match="cannot be read: Is a directory"):
-        read_dotenv(tmp_path)
+    with pytest.raises(env.ConfigurationError, match="cannot be read: Is a directory"):
+        env.load_dotenv(tmp_path)
 
 
 def test_a_dotenv_with_a_broken_line_names_the_line(tmp_path: Path):
     (tmp_path / ".env").write_text("# fine\nHF TOKEN\n")
 
     with pytest.raises(env.ConfigurationError, match="line 2 is not of the form NAME=value"):
-        read_dotenv(tmp_path / ".env")
+        env.load_dotenv(tmp_path / ".env")
 
 
 def test_a_database_is_refused_without_repeating_its_password():
