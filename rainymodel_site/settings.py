@@ -1,5 +1,7 @@
 """Django settings, all from the environment (see env.py); a value that cannot be read stops the start."""
 
+import sys
+
 from rainymodel_site import env, logs
 from rainymodel_site.theme import UNFOLD  # noqa: F401  (a setting)
 
@@ -21,7 +23,6 @@ PUBLIC_URL = env.text("RAINYMODEL_PUBLIC_URL").rstrip("/")
 VERSION = "0.1.0"
 
 INSTALLED_APPS = [
-    "daphne",
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -43,6 +44,9 @@ AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": django_database()}
 DATABASE_DSN = env.text("DATABASE_URL") or "postgresql:///rainymodel"  # for the gateway's own pool
+
+if "runserver" in sys.argv:  # daphne's own runserver; its Twisted costs a worker 17 MB that never uses it
+    INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

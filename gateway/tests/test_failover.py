@@ -173,3 +173,12 @@ def test_short_deadlines_of_clients_do_not_open_a_circuit(uvicorn_gateway: LiveG
         chat(uvicorn_gateway, "touchy/silence", headers={"x-rainymodel-deadline-ms": "100"})
 
     assert chat(uvicorn_gateway, "touchy/ok").status_code == 200
+
+
+def test_a_pooled_connection_that_the_peer_had_closed_costs_no_attempt(uvicorn_gateway: LiveGateway):
+    ledger = uvicorn_gateway.upstreams["sun"].ledger
+    for _ in range(4):
+        answer = chat(uvicorn_gateway, "fake/stale")
+        assert (answer.status_code, answer.headers["x-rainymodel-attempts"]) == (200, "1")
+
+    assert ledger.hits("stale") > 4

@@ -15,7 +15,7 @@ from gateway.sse import EventSplitter, EventTooLarge
 from gateway.upstream import classify
 from gateway.upstream.chunks import Chunk, ChunkCheck, NotAChunk, chunks_of, is_completion
 from gateway.upstream.idle import IdleWatch
-from gateway.upstream.sessions import Sessions
+from gateway.upstream.sessions import Sessions, came_from_pool
 from gateway.upstream.wire import Completion, UpstreamCall
 from routing.engine.outcome import Fault, Outcome
 from routing.engine.snapshot import Deployment, Provider
@@ -34,24 +34,24 @@ class OpenAIWire:
 
     async def complete(self, call: UpstreamCall) -> Completion:
         """One whole answer. Raises AttemptFailed."""
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(call.deployment.limits.total):
-                return await self._complete(call)
+            # One timer for the attempt: first for the first byte of the body, then for the rest of it.
+            async with asyncio.timeout(call.first_content_limit) as limit:
+                response, edits = await self._send(call)
+                try:
+                    first = await response.content.readany()
+                    first_content = time.monotonic() - started
+                    if not response.content.at_eof():
+                        rest = call.deployment.limits.total - first_content
+                        limit.reschedule(asyncio.get_running_loop().time() + rest)
+                    raw = await read_capped(response, first)
+                finally:
+                    give_back(response)
         except TimeoutError:
             raise AttemptFailed(classify.timed_out()) from None
-
-    async def _complete(self, call: UpstreamCall) -> Completion:
-        started = time.monotonic()
-        response, edits = await self._send(call)
-        try:
-            async with _limit(call.first_content_limit - (time.monotonic() - started)):
-                first = await response.content.readany()
-            first_content = time.monotonic() - started
-            raw = await read_capped(response, first)
         except (aiohttp.ClientError, ConnectionError):
             raise AttemptFailed(classify.bad_response(200)) from None
-        finally:
-            give_back(response)
         body = check_completion(raw, call.deployment)
         usage = body.get("usage")
         return Completion(body, first_content, usage if isinstance(usage, dict) else None, edits)
@@ -59,18 +59,19 @@ class OpenAIWire:
     async def open_stream(self, call: UpstreamCall) -> "OpenAIStream":
         """A stream that has its first content. Raises AttemptFailed."""
         started = time.monotonic()
-        response, edits = await self._send(call)
-        stream = OpenAIStream(response, call.deployment, edits)
         try:
-            async with _limit(call.first_content_limit - (time.monotonic() - started)):
-                await stream.read_to_first_content()
-        except BaseException as error:
-            response.close()
-            if isinstance(error, TimeoutError):
-                raise AttemptFailed(classify.timed_out()) from None
-            if isinstance(error, StreamBroken):
-                raise AttemptFailed(error.outcome) from None
-            raise
+            async with asyncio.timeout(call.first_content_limit):
+                response, edits = await self._send(call)
+                stream = OpenAIStream(response, call.deployment, edits)
+                try:
+                    await stream.read_to_first_content()
+                except BaseException:
+                    response.close()
+                    raise
+        except TimeoutError:
+            raise AttemptFailed(classify.timed_out()) from None
+        except StreamBroken as error:
+            raise AttemptFailed(error.outcome) from None
         stream.first_content = time.monotonic() - started
         return stream
 
@@ -82,33 +83,28 @@ class OpenAIWire:
         """The response with status 200, its body still unread. Raises AttemptFailed for anything else."""
         body, edits = upstream_body(call)
         try:
-            async with _limit(call.first_content_limit):
-                response = await self._post(call, body)
-                if response.status != 200:
-                    raise AttemptFailed(await read_refusal(response))
+            response = await self._post(call, body)
+            if response.status == 200:
+                return response, edits
+            outcome = await read_refusal(response)
         except TimeoutError:
-            raise AttemptFailed(classify.timed_out()) from None
-        except aiohttp.ClientConnectorError:
-            raise AttemptFailed(classify.unreachable()) from None
+            outcome = classify.timed_out()
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
-            raise AttemptFailed(classify.bad_response(None)) from None
+            outcome = classify.bad_response(None)
         except (aiohttp.ClientError, OSError):
-            raise AttemptFailed(classify.unreachable()) from None
-        return response, edits
+            outcome = classify.unreachable()
+        raise AttemptFailed(outcome)
 
     async def _post(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
-        noted: dict[str, bool] = {}
         try:
-            return await self._post_once(call, body, noted)
+            return await self._post_once(call, body)
         except DISCONNECTED as error:
             # The peer had closed a pooled connection before it read anything: one free re-send on a fresh one.
-            if isinstance(error, aiohttp.ClientConnectorError) or not noted.get("reused"):
+            if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
                 raise
-            return await self._post_once(call, body, {})
+            return await self._post_once(call, body)
 
-    async def _post_once(
-        self, call: UpstreamCall, body: bytes, noted: dict[str, bool]
-    ) -> aiohttp.ClientResponse:
+    async def _post_once(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
         url, headers = self._prepare(call.deployment.provider, call.credential)
         return await self._sessions.for_class(call.deployment.provider.address_class).post(
             url,
@@ -116,7 +112,6 @@ class OpenAIWire:
             headers=headers,
             allow_redirects=False,
             timeout=connect_timeout(call.deployment.limits.connect),
-            trace_request_ctx=noted,
         )
 
     def _prepare(self, provider: Provider, credential: str | None) -> tuple[URL, CIMultiDict[str]]:
@@ -347,7 +342,3 @@ def connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
     if timeout is None:
         timeout = _timeouts[seconds] = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=seconds)
     return timeout
-
-
-def _limit(seconds: float) -> asyncio.Timeout:
-    return asyncio.timeout(max(0.0, seconds))

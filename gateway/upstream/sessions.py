@@ -1,12 +1,31 @@
 """One tuned aiohttp session for each address class, shared by every request of the worker."""
 
 import asyncio
+from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 
 from gateway.upstream.addresses import AddressRules, guarded_socket
 
 NAME_LIFETIME = 60  # seconds a resolved name is reused
+_from_pool: ContextVar[bool] = ContextVar("from_pool", default=False)
+
+
+def came_from_pool() -> bool:
+    """Whether this task's last request went out on a connection that had been used before."""
+    return _from_pool.get()
+
+
+class NotingRequest(aiohttp.ClientRequest):
+    """Notes whether its connection is fresh. aiohttp's own tracing says it too, at four times the price."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        """Send as usual."""
+        protocol = conn.protocol
+        _from_pool.set(getattr(protocol, "was_used", False))
+        protocol.was_used = True
+        return await super().send(conn)
 
 
 class Sessions:
@@ -36,23 +55,10 @@ class Sessions:
             auto_decompress=False,
             trust_env=False,
             timeout=aiohttp.ClientTimeout(total=None),
-            trace_configs=[reuse_trace()],
+            request_class=NotingRequest,
         )
 
     async def close(self) -> None:
         """Close every session; their connections with them."""
         sessions, self._sessions = self._sessions, {}
         await asyncio.gather(*(session.close() for session in sessions.values()))
-
-
-def reuse_trace() -> aiohttp.TraceConfig:
-    """Notes on the request's own dict that a pooled connection was used, for the one free re-send."""
-
-    async def reused(_session: aiohttp.ClientSession, context: object, _params: object) -> None:
-        noted = getattr(context, "trace_request_ctx", None)
-        if isinstance(noted, dict):
-            noted["reused"] = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(reused)
-    return trace
