@@ -13,7 +13,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (needs
 from django.urls import re_path  # noqa: E402
 
 from gateway.lifecycle import Lifecycle  # noqa: E402
-from gateway.urls import gateway_routes, unknown_path  # noqa: E402
+from gateway.urls import busiest_first, gateway_routes, unknown_path  # noqa: E402
 from rainymodel_site.composition import build_services  # noqa: E402
 from rainymodel_site.urls import PAGE_PREFIXES  # noqa: E402
 
@@ -35,9 +35,5 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
             return
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": URLRouter([*gateway_routes(services), pages_route, unknown_path(services)]),
-        "lifespan": lifespan,
-    }
-)
+paths = URLRouter([*gateway_routes(services), pages_route, unknown_path(services)])
+application = ProtocolTypeRouter({"http": busiest_first(services, paths), "lifespan": lifespan})
