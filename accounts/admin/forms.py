@@ -33,7 +33,7 @@ def words_field(name: str) -> WordsField:
 
 
 class ApiKeyForm(forms.ModelForm):
-    """A key's label, owner and limits."""
+    """A key's label, owner and limits: those that hold. A limit that nothing checks yet is not offered."""
 
     aliases = words_field("aliases")
     policies = words_field("policies")
@@ -51,11 +51,7 @@ class ApiKeyForm(forms.ModelForm):
             "direct_calls",
             "requests_per_minute",
             "concurrent_requests",
-            "tokens_per_minute",
-            "usd_per_day",
-            "usd_per_month",
             "networks",
-            "store_prompts",
         )
 
     def clean_expires_at(self) -> Any:

@@ -60,17 +60,8 @@ class ApiKeyAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": (("label", "owner"), "expires_at")}),
         ("What it may use", {"fields": ("aliases", "policies", ("highest_tier", "direct_calls"))}),
-        (
-            "How much",
-            {
-                "fields": (
-                    ("requests_per_minute", "concurrent_requests"),
-                    ("usd_per_day", "usd_per_month"),
-                    "tokens_per_minute",
-                )
-            },
-        ),
-        ("From where, and what is kept", {"fields": ("networks", "store_prompts")}),
+        ("How much", {"fields": (("requests_per_minute", "concurrent_requests"),)}),
+        ("From where", {"fields": ("networks",)}),
     )
     readonly_fields = ("key", "state_label", "created_at", "last_used_at", "revoked_at")
 

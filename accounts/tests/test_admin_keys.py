@@ -67,14 +67,13 @@ def test_limits_and_lists_are_stored(admin: Client):
         filled(
             admin,
             requests_per_minute="60",
-            usd_per_day="2.5",
             aliases="rainymodel/auto,\nclaude-*, ",
             networks="10.0.0.0/8",
         ),
     )
 
     row = ApiKey.objects.get()
-    assert (row.requests_per_minute, str(row.usd_per_day)) == (60, "2.500000")
+    assert row.requests_per_minute == 60
     assert (row.aliases, row.networks) == (["rainymodel/auto", "claude-*"], ["10.0.0.0/8"])
 
 
@@ -89,12 +88,6 @@ def test_limits_and_lists_are_stored(admin: Client):
         ("requests_per_minute", "99999999999"),
         ("concurrent_requests", "0"),
         ("concurrent_requests", "10001"),
-        ("tokens_per_minute", "0"),
-        ("tokens_per_minute", "1" + "0" * 30),
-        ("usd_per_day", "0"),
-        ("usd_per_day", "-1"),
-        ("usd_per_day", "NaN"),
-        ("usd_per_month", "1e9"),
         ("networks", "10.0.0.1/8"),
         ("networks", "10.0.0.0/8, somewhere"),
         ("aliases", "two words"),

@@ -12,13 +12,10 @@ from accounts.issue import issue_key, service_user
 from accounts.models import User
 from accounts.site import example_request, site_address
 
-# Options that are columns of the key, and how the command calls them.
+# Options that are columns of the key, and how the command calls them. What nothing checks yet is not offered.
 OPTIONS = {
     "requests_per_minute": "rpm",
     "concurrent_requests": "concurrency",
-    "tokens_per_minute": "tpm",
-    "usd_per_day": "usd-per-day",
-    "usd_per_month": "usd-per-month",
     "aliases": "aliases",
     "policies": "policies",
     "highest_tier": "highest-tier",
@@ -37,18 +34,12 @@ class Command(BaseCommand):
         parser.add_argument("--owner", help="User name of its owner; without one, the service user.")
         parser.add_argument("--rpm", type=int, help="Requests per minute.", dest="requests_per_minute")
         parser.add_argument("--concurrency", type=int, help="Requests at once.", dest="concurrent_requests")
-        parser.add_argument("--tpm", type=int, help="Tokens per minute.", dest="tokens_per_minute")
-        parser.add_argument("--usd-per-day", help="Money per day.")
-        parser.add_argument("--usd-per-month", help="Money per month.")
         parser.add_argument("--aliases", type=words, help="Model names it may use, comma-separated.")
         parser.add_argument("--policies", type=words, help="Policies it may ask for, comma-separated.")
         parser.add_argument("--highest-tier", help="Slug of the highest tier it may reach.")
         parser.add_argument("--networks", type=words, help="Addresses or CIDR ranges, comma-separated.")
         parser.add_argument("--expires-days", type=float, help="Days until it expires; without it, never.")
         parser.add_argument("--no-direct-calls", action="store_true", help="Aliases only, no provider/model.")
-        parser.add_argument(
-            "--store-prompts", action="store_true", help="Consent to keep prompts and answers."
-        )
         parser.add_argument("--quiet", action="store_true", help="Print the key and nothing else.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,7 +47,6 @@ class Command(BaseCommand):
         limits = {name: options[name] for name in OPTIONS if options[name] is not None}
         limits["expires_at"] = expiry(options["expires_days"])
         limits["direct_calls"] = not options["no_direct_calls"]
-        limits["store_prompts"] = options["store_prompts"]
         try:
             row, new = issue_key(find_owner(options["owner"]), options["label"].strip(), **limits)
         except ValidationError as error:
