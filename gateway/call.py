@@ -55,9 +55,7 @@ class Reply:
 
     async def frames(self, data: bytes, headers: Headers, now: float) -> None:
         """Send one or more whole frames of an event stream; the first call sends the headers too."""
-        if self._pinging is not None:
-            await self._pinging
-            self._pinging = None
+        await self._ping_to_leave()
         self.last_sent = now
         if not self.started:
             await self._start_stream(headers)
@@ -66,18 +64,24 @@ class Reply:
 
     async def end(self) -> None:
         """Close the event stream."""
-        if self._pinging is not None:
-            await self._pinging
+        await self._ping_to_leave()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def ping(self, headers: Headers, now: float) -> None:
         """Send a keep-alive comment, unless the one before is still on its way."""
         if self._pinging is None or self._pinging.done():
             self.last_sent = now
-            self._pinging = asyncio.ensure_future(self._send_ping(headers))
+            self._pinging = asyncio.ensure_future(self._send_ping(headers, first=not self.started))
+            self.started = True  # from here on nobody may answer otherwise
 
-    async def _send_ping(self, headers: Headers) -> None:
-        if not self.started:
+    async def _ping_to_leave(self) -> None:
+        """Wait for a ping on its way; who is cancelled while waiting does not take the ping along."""
+        if self._pinging is not None:
+            await asyncio.shield(self._pinging)
+            self._pinging = None
+
+    async def _send_ping(self, headers: Headers, *, first: bool) -> None:
+        if first:
             await self._start_stream(headers)
         await self._send({"type": "http.response.body", "body": PING, "more_body": True})
 

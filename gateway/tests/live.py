@@ -144,6 +144,9 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
         "open_after": 3,
         "open_for": 60,
     }
+    providers["peculiar"] = {
+        "upstream": "sun", "base_url": urls["sun"], **quick, **resilient, "extra_headers": {"X-Title": "RainyModel"},
+    }  # fmt: skip
     everything = ["tools", "vision", "json_schema", "audio", "reasoning"]
     free = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
     paid = {"prices": [{"starts": "2026-01-01", "input": "1", "cached_input": "0.5", "output": "2"}]}
@@ -165,6 +168,8 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
         "deployments": {
             "sun/any": deployment("sun", "*", "free", **free),
             "rain/any": deployment("rain", "*", "direct", **paid),
+            "peculiar/any": deployment("peculiar", "peculiar-model", "free", **free)
+            | {"parameter_policy": {"max_tokens": "max_completion_tokens", "temperature": None}},
             "touchy/any": deployment("touchy", "*", "free", **free),
             "sun/ok": deployment("sun", "sunny", "free", **free),
             "rain/ok": deployment("rain", "rainy", "direct", **paid),
@@ -188,6 +193,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             },
             **{trial: {"listed": False, "routes": [slug, "rain/ok"]} for slug, trial in trials.items()},
             **{trial: {"listed": False, "routes": [slug]} for slug, trial in lone.items()},
+            "peculiar": {"routes": ["peculiar/any"]},
             "touchy/*": {"listed": False, "routes": ["touchy/any"]},
             "after/dead": {"routes": ["dead/ok", "rain/ok"]},
             "all/dead": {"routes": ["dead/ok", "brittle/ok"]},

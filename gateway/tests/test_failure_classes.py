@@ -43,6 +43,17 @@ TABLE = [
     (400, {"code": "content_filter"}, Fault.REQUEST, "content_filter"),
     (400, {"message": "messages.0.role is wrong"}, Fault.REQUEST, "invalid_request"),
     (422, {"message": "bad"}, Fault.REQUEST, "invalid_request"),
+    (400, {"message": "Incorrect API key provided: na***ys."}, Fault.CREDENTIAL, "credential_refused"),
+    (
+        400,
+        {"message": "API key not valid. Please pass a valid API key."},
+        Fault.CREDENTIAL,
+        "credential_refused",
+    ),
+    (413, {"message": "Request too large", "code": "rate_limit_exceeded"}, Fault.THROTTLED, "rate_limited"),
+    (413, "<html>too large</html>", Fault.TOO_LONG, "context_too_long"),
+    (405, "", Fault.CONFIGURATION, "configuration"),
+    (410, "", Fault.CONFIGURATION, "configuration"),
     (204, "", Fault.UNHEALTHY, "bad_response"),
 ]
 
@@ -110,6 +121,12 @@ def test_upstream_text_is_shortened_flattened_and_freed_of_keys():
     assert clean(text).startswith("bad key [removed] ")
     assert len(clean(text)) == 200
     assert "\x1b" not in clean(text)
+
+
+def test_our_own_credential_is_removed_whatever_it_looks_like():
+    body = b'{"error":{"message":"bad token 0f3c9a7b8d for tenant"}}'
+
+    assert classify_status(400, {}, body, "0f3c9a7b8d").detail == "bad token [removed] for tenant"
 
 
 def test_an_upstream_refusing_our_key_leaves_none_of_its_text():

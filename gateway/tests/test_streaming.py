@@ -149,3 +149,12 @@ def test_an_upstream_without_usage_is_estimated_and_marked(uvicorn_gateway: Live
 
     assert row["estimated"] is True
     assert row["output_tokens"] > 0
+
+
+def test_an_endless_answer_ends_at_the_total_deadline_with_an_error_frame(uvicorn_gateway: LiveGateway):
+    answer = stream(uvicorn_gateway, "hasty/slow:first=0,chunk=0.05,chunks=500")
+
+    assert events(answer)[-1]["error"]["code"] == "upstream_timeout"
+    assert b"[DONE]" not in answer.content
+    assert 2.5 < answer.elapsed.total_seconds() < 4.5
+    assert row_state(uvicorn_gateway, answer) == "truncated"

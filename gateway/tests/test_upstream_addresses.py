@@ -5,7 +5,7 @@ import ipaddress
 import aiohttp
 import pytest
 
-from gateway.upstream.addresses import AddressRules
+from gateway.upstream.addresses import AddressRules, NotingResolver
 from gateway.upstream.sessions import Sessions
 from routing.addresses import AllowedUpstreams
 
@@ -57,3 +57,19 @@ async def test_a_refused_address_gets_no_connection():
             await sessions.for_class("public").get("http://127.0.0.1:9/")
     finally:
         await sessions.close()
+
+
+def test_a_listed_name_allows_what_it_resolved_to_and_nothing_else():
+    rules = AddressRules(AllowedUpstreams(("ollama.internal:11434",)))
+    names = {"ollama.internal": frozenset({"10.1.2.3"})}
+
+    assert rules.allows("private", ipaddress.ip_address("10.1.2.3"), 11434, names)
+    assert not rules.allows("private", ipaddress.ip_address("10.1.2.4"), 11434, names)
+    assert not rules.allows("private", ipaddress.ip_address("10.1.2.3"), 11434)
+
+
+async def test_a_name_is_noted_with_what_it_resolved_to():
+    resolver = NotingResolver()
+    await resolver.resolve("LOCALHOST", 80)
+
+    assert "127.0.0.1" in resolver.names["localhost"]

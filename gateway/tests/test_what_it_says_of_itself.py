@@ -129,3 +129,41 @@ def test_nothing_of_the_upstreams_headers_passes_through(uvicorn_gateway: LiveGa
         "x-content-type-options",
     )
     assert all(name.startswith(ours) for name in answer.headers)
+
+
+def test_a_model_a_key_may_not_use_is_not_found_for_it(gateway: LiveGateway):
+    answer = httpx.get(f"{gateway.url}/v1/models/rainymodel/auto", headers=gateway.headers("chosen_aliases"))
+
+    assert answer.status_code == 404
+
+
+def test_a_providers_own_headers_and_a_deployments_parameter_policy_reach_the_upstream(
+    uvicorn_gateway: LiveGateway,
+):
+    body = {
+        "model": "peculiar",
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_tokens": 7,
+        "temperature": 1,
+    }
+    answer = httpx.post(
+        f"{uvicorn_gateway.url}/v1/chat/completions", json=body, headers=uvicorn_gateway.headers()
+    )
+
+    sent = uvicorn_gateway.upstreams["sun"].ledger.of("peculiar-model")[-1]
+    row = uvicorn_gateway.row(answer.headers["x-request-id"])
+    assert sent.headers["x-title"] == "RainyModel"
+    assert sent.body["max_completion_tokens"] == 7
+    assert "max_tokens" not in sent.body
+    assert "temperature" not in sent.body
+    assert row["parameter_edits"] == {"max_tokens": "max_completion_tokens", "temperature": ""}
+
+
+def test_a_stream_asks_proxies_not_to_hold_it_back(uvicorn_gateway: LiveGateway):
+    body = {"model": "fake/ok", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    answer = httpx.post(
+        f"{uvicorn_gateway.url}/v1/chat/completions", json=body, headers=uvicorn_gateway.headers()
+    )
+
+    assert answer.headers["cache-control"] == "no-cache, no-transform"
+    assert answer.headers["x-accel-buffering"] == "no"

@@ -7,14 +7,20 @@ means listed in RAINYMODEL_PRIVATE_UPSTREAMS, `plaintext` listed in RAINYMODEL_P
 import errno
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
+
+import aiohttp
+from aiohttp.abc import ResolveResult
 
 from routing.addresses import NEVER, AllowedUpstreams
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 AddrInfo = tuple[Any, ...]
+Names = Mapping[str, frozenset[str]]
+NO_NAMES: Names = MappingProxyType({})
 
 
 class AddressRefused(OSError):
@@ -31,15 +37,18 @@ class AddressRules:
             "plaintext": tuple(map(read_entry, allowed.plaintext)),
         }
 
-    def allows(self, address_class: str, address: Address, port: int) -> bool:
-        """Whether a provider of this class may be reached at this address and port."""
+    def allows(self, address_class: str, address: Address, port: int, names: Names = NO_NAMES) -> bool:
+        """Whether a provider of this class may be reached at this address and port.
+
+        `names` tells what listed names stood for when they were last resolved.
+        """
         address = getattr(address, "ipv4_mapped", None) or address
         if address.is_multicast or any(address in network for network in NEVER):
             return False
         if address.is_loopback and self._loopback:
             return True
         if address_class in self._listed:
-            return is_listed(self._listed[address_class], address, port)
+            return is_listed(self._listed[address_class], address, port, names)
         return address.is_global
 
 
@@ -53,31 +62,43 @@ def read_entry(entry: str) -> tuple[Network | str, int]:
         return host.lower(), int(port)
 
 
-def is_listed(entries: tuple[tuple[Network | str, int], ...], address: Address, port: int) -> bool:
-    """Whether an entry holds the address; a name is looked up by the system, once for each new connection."""
+def is_listed(
+    entries: tuple[tuple[Network | str, int], ...], address: Address, port: int, names: Names
+) -> bool:
+    """Whether an entry holds the address: as a network, or as a name that resolved to it."""
     for place, allowed_port in entries:
         if allowed_port != port:
             continue
-        if str(address) in addresses_of(place) if isinstance(place, str) else address in place:
+        if str(address) in names.get(place, ()) if isinstance(place, str) else address in place:
             return True
     return False
 
 
-def addresses_of(name: str) -> set[str]:
-    """The addresses of a listed name, from the system's resolver; empty when it does not resolve."""
-    try:
-        return {str(info[4][0]) for info in socket.getaddrinfo(name, None)}
-    except OSError:
-        return set()
+class NotingResolver(aiohttp.ThreadedResolver):
+    """Resolves in a thread, and notes what each name stood for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[str, frozenset[str]] = {}
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name."""
+        found = await super().resolve(host, port, family)
+        self.names[host.lower()] = frozenset(result["host"] for result in found)
+        return found
 
 
-def guarded_socket(rules: AddressRules, address_class: str) -> Callable[[AddrInfo], socket.socket]:
+def guarded_socket(
+    rules: AddressRules, address_class: str, names: Names
+) -> Callable[[AddrInfo], socket.socket]:
     """A socket factory for aiohttp that refuses an address before connecting to it."""
 
     def open_socket(info: AddrInfo) -> socket.socket:
         family, kind, proto, _, where = info
         host, port = where[0], where[1]
-        if not rules.allows(address_class, ipaddress.ip_address(host.split("%")[0]), port):
+        if not rules.allows(address_class, ipaddress.ip_address(host.split("%")[0]), port, names):
             raise AddressRefused(errno.EACCES, f"{host}:{port} is not an allowed {address_class} address")
         return socket.socket(family, kind, proto)
 

@@ -28,6 +28,11 @@ TOO_LONG = re.compile(
 FILTERED = re.compile(
     r"content_filter|content_policy_violation|content management policy|safety system", re.I
 )
+BAD_KEY = re.compile(
+    r"invalid_api_key|(?:incorrect|invalid|expired) api key|api key (?:not valid|expired)", re.I
+)
+TOO_LARGE = 413
+GONE = frozenset({404, 405, 410})
 CAPABILITY = re.compile(
     r"does(?: not|n't) support|not supported|unsupported (?:parameter|value)|unsupported_(?:parameter|value)",
     re.I,
@@ -35,8 +40,10 @@ CAPABILITY = re.compile(
 SECRETS = re.compile(r"\b(?:sk|pk|hf|xai|gsk|key)[-_][\w\-.]{8,}|\bAIza[\w\-]{8,}|\bBearer\s+\S+", re.I)
 
 
-def classify_status(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """The outcome of an answer whose status is not 200."""
+def classify_status(status: int, headers: Mapping[str, str], body: bytes, credential: str = "") -> Outcome:
+    """The outcome of an answer whose status is not 200; `credential` is ours, in case the text repeats it."""
+    if credential:
+        body = body.replace(credential.encode(), b"[removed]")
     error = error_object(body)
     text = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('message') or ''}"
     if status == 429:
@@ -45,7 +52,7 @@ def classify_status(status: int, headers: Mapping[str, str], body: bytes) -> Out
         return Outcome(Fault.QUOTA, "quota_exhausted", status, read_retry_after(headers))
     if status in (401, 403):
         return Outcome(Fault.CREDENTIAL, "credential_refused", status)
-    if status == 404 or 300 <= status < 400:
+    if status in GONE or 300 <= status < 400:
         return Outcome(Fault.CONFIGURATION, "configuration", status)
     if status in RETRY_ELSEWHERE:
         return Outcome(Fault.UNHEALTHY, "timeout" if status == 408 else "server_error", status)
@@ -83,7 +90,11 @@ def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
 
 
 def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:
-    if TOO_LONG.search(text):
+    if BAD_KEY.search(text):
+        return Outcome(Fault.CREDENTIAL, "credential_refused", status)
+    if "rate_limit" in text:
+        return Outcome(Fault.THROTTLED, "rate_limited", status)
+    if status == TOO_LARGE or TOO_LONG.search(text):
         return Outcome(Fault.TOO_LONG, "context_too_long", status)
     if FILTERED.search(text):
         return Outcome(Fault.REQUEST, "content_filter", status, detail=clean(message))

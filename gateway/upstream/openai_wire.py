@@ -86,7 +86,7 @@ class OpenAIWire:
             response = await self._post(call, body)
             if response.status == 200:
                 return response, edits
-            outcome = await read_refusal(response)
+            outcome = await read_refusal(response, call.credential or "")
         except TimeoutError:
             outcome = classify.timed_out()
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
@@ -307,7 +307,7 @@ def give_back(response: aiohttp.ClientResponse) -> None:
         response.close()
 
 
-async def read_refusal(response: aiohttp.ClientResponse) -> Outcome:
+async def read_refusal(response: aiohttp.ClientResponse, credential: str) -> Outcome:
     """The outcome of a status other than 200; the body is read as far as classifying needs it."""
     try:
         body = await read_capped(response, cap=MAX_ERROR_BODY)
@@ -315,7 +315,7 @@ async def read_refusal(response: aiohttp.ClientResponse) -> Outcome:
         body = b""
     finally:
         give_back(response)
-    return classify.classify_status(response.status, response.headers, body)
+    return classify.classify_status(response.status, response.headers, body, credential)
 
 
 def broken(outcome: Outcome) -> StreamBroken:

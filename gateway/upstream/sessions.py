@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.upstream.addresses import AddressRules, guarded_socket
+from gateway.upstream.addresses import AddressRules, NotingResolver, guarded_socket
 
 NAME_LIFETIME = 60  # seconds a resolved name is reused
 _from_pool: ContextVar[bool] = ContextVar("from_pool", default=False)
@@ -43,11 +43,13 @@ class Sessions:
         return session
 
     def _open(self, address_class: str) -> aiohttp.ClientSession:
+        resolver = NotingResolver()
         connector = aiohttp.TCPConnector(
             limit=0,
             ttl_dns_cache=NAME_LIFETIME,
             keepalive_timeout=30,
-            socket_factory=guarded_socket(self._rules, address_class),
+            resolver=resolver,
+            socket_factory=guarded_socket(self._rules, address_class, resolver.names),
         )
         return aiohttp.ClientSession(
             connector=connector,
