@@ -30,7 +30,7 @@ class Models(GatewayConsumer):
     async def serve(self, call: Call) -> None:
         """The list, in OpenAI's shape."""
         caller = await authenticate(call, self.services.callers)
-        aliases = visible_aliases(self.services.store.current, self.services.grants_of(caller))
+        aliases = visible_aliases(self.services.snapshot(), self.services.grants_of(caller))
         await answer(call, model_list(aliases))
 
 
@@ -41,7 +41,7 @@ class OneModel(GatewayConsumer):
         """The model, or 404."""
         caller = await authenticate(call, self.services.callers)
         name = call.route["model"].removesuffix("/")
-        aliases = visible_aliases(self.services.store.current, self.services.grants_of(caller))
+        aliases = visible_aliases(self.services.snapshot(), self.services.grants_of(caller))
         found = [alias for alias in aliases if alias.name == name]
         if not found:
             raise NotFound(
@@ -58,7 +58,7 @@ class Providers(GatewayConsumer):
     async def serve(self, call: Call) -> None:
         """The list."""
         await authenticate(call, self.services.callers)
-        await answer(call, provider_list(self.services.store.current))
+        await answer(call, provider_list(self.services.snapshot()))
 
 
 class AutoConfig(GatewayConsumer):
@@ -67,7 +67,7 @@ class AutoConfig(GatewayConsumer):
     async def serve(self, call: Call) -> None:
         """Default model and policy, providers by tier, recommended models."""
         caller = await authenticate(call, self.services.callers)
-        await answer(call, auto_config(self.services.store.current, self.services.grants_of(caller)))
+        await answer(call, auto_config(self.services.snapshot(), self.services.grants_of(caller)))
 
 
 class Root(GatewayConsumer):

@@ -22,7 +22,7 @@ async def serve_chat(call: Call, services: Services) -> None:
     caller = await authenticate(call, services.callers)
     with logged(call, caller, services) as entry, services.limits.admit(caller) as ticket:
         request = parse_chat(await call.read_body())
-        snapshot = services.store.current  # one snapshot from here to the end
+        snapshot = services.snapshot()  # one snapshot from here to the end
         query = query_for(call, request, services.grants_of(caller), services.wall_clock())
         describe_query(entry, request, query)
         route = plan_for(snapshot, query, services)

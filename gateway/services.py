@@ -11,6 +11,7 @@ import structlog
 
 from accounts.callers import Caller, CallerDirectory
 from gateway.admit import Limits
+from gateway.errors import Unavailable
 from gateway.hosts import Hosts
 from gateway.housekeeping import JOBS, say_goodbye
 from gateway.lifecycle import Lifecycle
@@ -19,6 +20,7 @@ from gateway.pulse import Pulse
 from gateway.record import Recorder
 from gateway.upstream.wire import Wire
 from routing.engine.query import Grants
+from routing.engine.snapshot import Snapshot
 from routing.store import SnapshotStore
 
 log = structlog.get_logger("gateway")
@@ -94,6 +96,16 @@ class Services:
         for wire in self.wires.values():
             await wire.close()
         await self.pool.close()
+
+    def snapshot(self) -> Snapshot:
+        """What serves now. Raises Unavailable before there is anything."""
+        if not self.store.is_loaded:
+            raise Unavailable(
+                "This gateway has no catalogue yet; it is starting, or its database does not answer.",
+                code="starting",
+                retry_after=2.0,
+            )
+        return self.store.current
 
     def grants_of(self, caller: Caller) -> Grants:
         """What the caller's key may reach, as routing reads it."""

@@ -254,7 +254,7 @@ def prepare(variables: dict[str, str], data: dict[str, Any]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(
-    server: str, port: int, variables: dict[str, str], state: Path
+    server: str, port: int, variables: dict[str, str], state: Path, path: str = "/ready"
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process, from the moment it is ready until the block ends."""
     daphne = ["runserver", "--noreload", f"127.0.0.1:{port}"]
@@ -263,7 +263,7 @@ def serving(
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=PROJECT, env=variables, stdout=output, stderr=output)
     try:
-        wait_until_ready(port, process, log)
+        wait_until_ready(port, process, log, path)
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
@@ -274,13 +274,15 @@ def serving(
             process.wait()
 
 
-def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until GET /ready says 200."""
+def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path, path: str = "/ready") -> None:
+    """Until GET /ready (or another path) says 200."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
             connection.settimeout(5)
-            connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
             if b" 200 " in connection.recv(4096).split(b"\r\n")[0]:
                 return
         time.sleep(0.05)
