@@ -71,7 +71,7 @@ class Limits:
             use.admitted.popleft()
         per_minute, at_once = caller.requests_per_minute, caller.concurrent_requests
         if per_minute is not None and len(use.admitted) >= per_minute:
-            raise over_rate(per_minute, use.admitted[0] + WINDOW - now)
+            raise over_rate(per_minute, (use.admitted[0] if use.admitted else now) + WINDOW - now)
         if at_once is not None and use.running >= at_once:
             raise LimitReached(
                 f"This API key may run {at_once} requests at once, and they are running. Wait for one to end.",

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
+
 from gateway.errors import AttemptFailed, StreamBroken
 from gateway.exchange import Exchange
 from gateway.messages import error_for_verdict
@@ -13,6 +15,7 @@ from routing.engine.outcome import Fault, Outcome
 from routing.engine.snapshot import Deployment
 from routing.engine.verdict import Passed
 
+log = structlog.get_logger("gateway.attempts")
 LEFT = Outcome(Fault.CLIENT, "cancelled")
 OUT_OF_TIME = Outcome(
     Fault.CLIENT, "timeout"
@@ -45,6 +48,16 @@ class Attempt:
         stream = await self._wire.open_stream(self._call)
         self.first_content = stream.first_content
         return stream
+
+    async def answer(self) -> Completion | UpstreamStream:
+        """A whole answer or an open stream, as was asked. Raises AttemptFailed, also for what nobody foresaw."""
+        try:
+            return await (self.open_stream() if self._exchange.request.stream else self.complete())
+        except AttemptFailed:
+            raise
+        except Exception:
+            log.exception("an upstream's answer was not understood", deployment=self.deployment.slug)
+            raise AttemptFailed(Outcome(Fault.UNHEALTHY, "bad_response")) from None
 
     def finish(self, outcome: Outcome) -> None:
         """Write the attempt into the log entry and teach the worker's health; once."""
@@ -109,7 +122,7 @@ async def find_answer(exchange: Exchange) -> Answered:
         limit = failover.time_for_attempt(remaining, candidate.deployment.limits.first_content)
         attempt = Attempt(exchange, candidate.deployment, limit)
         try:
-            answer = await (attempt.open_stream() if exchange.request.stream else attempt.complete())
+            answer = await attempt.answer()
         except AttemptFailed as failed:
             attempt.finish(failed.outcome)
             failover.failed(candidate, failed.outcome)

@@ -118,21 +118,19 @@ class Call:
     async def read_body(self) -> bytes:
         """The whole body, counted, not believed. Raises TooLarge, TooSlow, ClientLeft."""
         declared = self.headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self.max_body:
+        if declared.isdigit() and (len(declared) > 12 or int(declared) > self.max_body):
             raise too_large(self.max_body)
-        message = await self.receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            return self._counted(message.get("body", b""))
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                return await self._read_rest(message)
+                return await self._read_pieces()
         except TimeoutError:
             raise TooSlow(f"The request body did not arrive within {UPLOAD_SECONDS:.0f} s.") from None
 
-    async def _read_rest(self, message: dict[str, Any]) -> bytes:
+    async def _read_pieces(self) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while True:
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             pieces.append(message.get("body", b""))
@@ -141,12 +139,6 @@ class Call:
                 raise too_large(self.max_body)
             if not message.get("more_body"):
                 return b"".join(pieces)
-            message = await self.receive()
-
-    def _counted(self, body: bytes) -> bytes:
-        if len(body) > self.max_body:
-            raise too_large(self.max_body)
-        return body
 
 
 def too_large(limit: int) -> TooLarge:

@@ -148,5 +148,5 @@ async def answer(call: Call, body: object) -> None:
 
 def refuse_forms(call: Call) -> None:
     """Any body that parses as JSON is taken, whatever its content type; multipart never does."""
-    if (call.header(b"content-type") or "").startswith("multipart/"):
+    if (call.header(b"content-type") or "").lower().startswith("multipart/"):
         raise UnsupportedMedia("Send the request as JSON (content-type: application/json).")

@@ -15,8 +15,8 @@ class Hosts:
         if host in self._known:
             return
         name = (host or b"").decode("latin-1").lower()
-        bare = name.rsplit(":", 1)[0] if not name.endswith("]") else name
-        if not any(matches(bare, pattern) for pattern in self._allowed):
+        bare, colon, port = name.rpartition(":") if ":" in name and not name.endswith("]") else (name, "", "")
+        if (colon and not port.isdigit()) or not any(matches(bare, pattern) for pattern in self._allowed):
             raise BadRequest("This host name is not served here.", code="unknown_host")
         if host is not None and len(self._known) < 1000:
             self._known.add(host)

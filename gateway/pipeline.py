@@ -81,7 +81,7 @@ def client_deadline(call: Call) -> float:
     value = call.header(b"x-rainymodel-deadline-ms")
     if value is None:
         return float("inf")
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 86_400_000:
+    if len(value) > 8 or not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 86_400_000:
         raise BadRequest(
             "x-rainymodel-deadline-ms must be a whole number of milliseconds from 1.", code="invalid_value"
         )

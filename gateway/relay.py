@@ -1,6 +1,7 @@
 """From an open answer to the client: one JSON body, or frames until the end, a break, or the client's leaving."""
 
 import asyncio
+import contextlib
 
 import orjson
 
@@ -11,10 +12,12 @@ from gateway.errors import DeadlinePassed, GatewayError, StreamBroken, Unavailab
 from gateway.exchange import Exchange
 from gateway.logged import note_failure, note_usage
 from gateway.sse import DONE, frame
+from gateway.upstream.chunks import text_bytes
 from gateway.upstream.wire import Completion, UpstreamStream
 from gateway.usage import estimate_usage, read_usage
 from routing.engine.snapshot import Deployment
 
+LAST_WORDS = 5.0  # seconds for the error frame of a stream whose time is over
 RESTARTING = "The gateway is restarting. Send the request again."
 
 
@@ -27,6 +30,10 @@ async def relay_answer(exchange: Exchange) -> None:
         await fail(exchange, DeadlinePassed("The answer was not complete before the deadline."))
     except GatewayError as error:
         await fail(exchange, error)
+    except asyncio.CancelledError:
+        if exchange.call.client_left:
+            raise
+        await fail(exchange, Unavailable(RESTARTING, code="draining", retry_after=1.0))
 
 
 async def relay_completion(exchange: Exchange) -> None:
@@ -35,7 +42,8 @@ async def relay_completion(exchange: Exchange) -> None:
         completion: Completion = answered.answer
         describe_answer(exchange, answered, completion.parameter_edits)
         body = orjson.dumps(completion.body)
-        record_usage(exchange, answered.attempt.deployment, completion.usage, len(body))
+        written = sum(text_bytes(choice["message"]) for choice in completion.body["choices"])
+        record_usage(exchange, answered.attempt.deployment, completion.usage, written)
         await exchange.call.reply.whole(
             200, body, (JSON, *answer_headers(exchange, answered.attempt.deployment))
         )
@@ -51,12 +59,6 @@ async def relay_stream(exchange: Exchange) -> None:
         except StreamBroken as broken:
             note_failure(exchange.entry, "truncated", broken.error)
             await end_with_error(exchange, broken.error)
-        except asyncio.CancelledError:
-            if exchange.progress.answered and not exchange.call.client_left and not exchange.overdue:
-                restarting = Unavailable(RESTARTING, code="draining")
-                note_failure(exchange.entry, "truncated", restarting)
-                await end_with_error(exchange, restarting)
-            raise
         else:
             await reply.end()
 
@@ -97,8 +99,10 @@ async def end_with_error(exchange: Exchange, error: GatewayError) -> None:
     """End the stream with the frame that every client raises on; no [DONE] follows."""
     choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
     data = frame({"error": error.envelope(), "choices": choices})
-    await exchange.call.reply.frames(data, request_headers(exchange), exchange.services.clock())
-    await exchange.call.reply.end()
+    with contextlib.suppress(TimeoutError):  # a client that does not read cannot be told
+        async with asyncio.timeout(LAST_WORDS):
+            await exchange.call.reply.frames(data, request_headers(exchange), exchange.services.clock())
+            await exchange.call.reply.end()
 
 
 def describe_answer(exchange: Exchange, answered: Answered, edits: dict[str, str]) -> None:

@@ -1,7 +1,6 @@
 """Everything a worker's requests share, built once and passed to every consumer."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,13 +70,12 @@ class Services:
         """Return when the services run; start them when nobody has."""
         if self._running:
             return
-        if self._starting is None:
+        if self._starting is None or (self._starting.done() and not self._running):
             self._starting = asyncio.ensure_future(self._start())
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        with contextlib.suppress(psycopg_pool.PoolTimeout):
-            await self.pool.open(wait=True, timeout=5)
+        await self.pool.open()  # without waiting: a pool that waited in vain closes itself for good
         await self.store.load()
         runs = (self.recorder.run(), self.pulse.run(), *(job(self) for job in JOBS))
         self.tasks = [asyncio.ensure_future(guarded(run)) for run in runs]

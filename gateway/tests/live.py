@@ -170,6 +170,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             "rain/any": deployment("rain", "*", "direct", **paid),
             "peculiar/any": deployment("peculiar", "peculiar-model", "free", **free)
             | {"parameter_policy": {"max_tokens": "max_completion_tokens", "temperature": None}},
+            "patient/ok": deployment("rain", "rainy", "direct", **paid) | {"first_content_limit": 60},
             "touchy/any": deployment("touchy", "*", "free", **free),
             "sun/ok": deployment("sun", "sunny", "free", **free),
             "rain/ok": deployment("rain", "rainy", "direct", **paid),
@@ -193,6 +194,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             },
             **{trial: {"listed": False, "routes": [slug, "rain/ok"]} for slug, trial in trials.items()},
             **{trial: {"listed": False, "routes": [slug]} for slug, trial in lone.items()},
+            "patient": {"routes": ["patient/ok"]},
             "peculiar": {"routes": ["peculiar/any"]},
             "touchy/*": {"listed": False, "routes": ["touchy/any"]},
             "after/dead": {"routes": ["dead/ok", "rain/ok"]},

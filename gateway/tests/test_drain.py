@@ -1,6 +1,7 @@
 """SIGTERM: running streams may finish; what does not finish is told so, and its row is written."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -46,6 +47,21 @@ def test_a_stream_that_outlives_the_drain_ends_in_an_error_frame_and_a_short_one
     assert gateway.process.wait(10) == 0
     states = {row["requested_model"]: row["state"] for row in gateway.rows_where("stream", count=2)}
     assert sorted(states.values()) == ["ok", "truncated"]
+
+
+def test_a_request_without_an_answer_yet_is_told_to_come_again(gateway: LiveGateway):
+    body = {"model": "patient", "messages": [{"role": "user", "content": "x"}]}
+    gateway.upstreams["rain"].play("rainy", "silence")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(
+            httpx.post, gateway.url + CHAT, json=body, headers=gateway.headers(), timeout=20
+        )
+        assert gateway.upstreams["rain"].ledger.wait_until(lambda ledger: ledger.hits("rainy") == 1)
+        gateway.process.send_signal(signal.SIGTERM)
+        answer = waiting.result()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")
+    assert answer.headers["x-should-retry"] == "true"
 
 
 def test_nothing_is_left_of_the_worker_in_the_list(gateway: LiveGateway):

@@ -52,6 +52,7 @@ def test_a_wrong_body_is_a_400(gateway: LiveGateway, body: bytes, code: str):
         ({"X-RainyModel-Policy": "cheap"}, "invalid_policy"),
         ({"X-RainyModel-Provider": "nobody"}, "invalid_provider"),
         ({"X-RainyModel-Deadline-Ms": "soon"}, "invalid_value"),
+        ({"X-RainyModel-Deadline-Ms": "9" * 5000}, "invalid_value"),
     ],
 )
 def test_a_wrong_routing_header_is_a_400_that_names_what_is_legal(

@@ -106,6 +106,8 @@ def test_retry_after_is_seconds_or_a_date_and_never_an_exception(value: str | No
         ({"type": "rate_limit_exceeded"}, Fault.THROTTLED),
         ({"type": "insufficient_quota"}, Fault.QUOTA),
         ({"code": 401}, Fault.CREDENTIAL),
+        ({"code": "²"}, Fault.UNHEALTHY),
+        ({"code": "9" * 5000}, Fault.UNHEALTHY),
         ({"type": "invalid_request_error", "message": "no"}, Fault.REQUEST),
         ({"message": "kaput"}, Fault.UNHEALTHY),
         ({}, Fault.UNHEALTHY),

@@ -26,7 +26,18 @@ def test_our_own_names_pass_with_and_without_a_port(host: str):
 
 @pytest.mark.parametrize(
     "host",
-    ["", "evil.example", "orcest.ai", "notexample.org", "rm.orcest.ai.evil", "a/b?c#d", "rm.orcest.ai@evil"],
+    [
+        "",
+        "evil.example",
+        "orcest.ai",
+        "notexample.org",
+        "rm.orcest.ai.evil",
+        "a/b?c#d",
+        "rm.orcest.ai@evil",
+        "localhost:x@evil",
+        "localhost:80:90",
+        "localhost:<script>",
+    ],
 )
 def test_foreign_and_malformed_names_do_not(host: str):
     with pytest.raises(BadRequest) as caught:

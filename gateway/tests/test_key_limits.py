@@ -76,6 +76,11 @@ def test_requests_at_once_are_given_back_however_the_request_ends():
     assert ask(limits, who)
 
 
+def test_a_limit_of_zero_refuses_everything_politely():
+    with pytest.raises(LimitReached), Limits(Clock()).admit(caller(requests_per_minute=0)):
+        pass
+
+
 def test_one_keys_use_is_not_anothers():
     limits = Limits(Clock())
     assert ask(limits, caller("a", requests_per_minute=1))

@@ -122,3 +122,23 @@ def test_a_whole_completion_becomes_a_stream_with_the_same_content():
     assert seen[1]["choices"][0]["finish_reason"] == "stop"
     assert check.complete
     assert check.usage == {"total_tokens": 3}
+
+
+def test_a_null_role_or_index_is_put_right():
+    _, seen = taken({"choices": [{"index": None, "delta": {"role": None, "content": "a"}}]})
+
+    assert seen[0]["choices"][0]["index"] == 0
+    assert seen[0]["choices"][0]["delta"] == {"role": "assistant", "content": "a"}
+
+
+def test_text_is_counted_in_bytes_for_the_estimate():
+    call = {"index": 0, "function": {"name": "f", "arguments": '{"a"'}}
+    check, _ = taken(delta("aé"), delta(reasoning_content="xy"), delta(tool_calls=[call]))
+
+    assert check.text_bytes == 3 + 2 + 4
+
+
+@pytest.mark.parametrize("index", [[], {}, "0", 1.5])
+def test_a_tool_call_with_an_index_that_is_no_number_is_refused(index: object):
+    with pytest.raises(NotAChunk):
+        taken(delta(tool_calls=[{"index": index, "function": {}}]))

@@ -1,16 +1,28 @@
 """A database that does not answer: the gateway says so, and takes nobody for a stranger."""
 
 import os
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from accounts.keys import make_key
-from gateway.tests.live import free_port, serving
+from gateway.tests.live import free_port, fresh_database, prepare, serving
 
 MASTER = "a-master-key-for-tests-only-0123456789"
+SMALL = {
+    "tiers": {"free": {"name": "Free", "billing": "free", "rank": 1}},
+    "policies": {"auto": {"steps": ["free"]}},
+    "providers": {"sun": {"upstream": "sun", "base_url": "https://sun.example/v1"}},
+    "deployments": {"sun/ok": {"provider": "sun", "model": "ok", "tier": "free"}},
+    "aliases": {"rainymodel/auto": {"routes": ["sun/ok"]}},
+}
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -58,3 +70,50 @@ def test_without_a_catalogue_no_model_is_called_unknown(url: str):
     answer = httpx.post(f"{url}/v1/chat/completions", json=HELLO, headers=headers)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "starting")
+
+
+def forward(port: int, path: str) -> socket.socket:
+    """A listening TCP port in front of the database's socket; closed with the returned socket."""
+    listener = socket.create_server(("127.0.0.1", port))
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                database = socket.socket(socket.AF_UNIX)
+                database.connect(path)
+                for pair in ((client, database), (database, client)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener
+
+
+def test_a_database_that_comes_later_is_found(tmp_path: Path):
+    with fresh_database() as dsn:
+        parts, database_port, port = conninfo_to_dict(dsn), free_port(), free_port()
+        late = make_conninfo(dsn, host="127.0.0.1", port=database_port, sslmode="disable")
+        variables = {
+            **os.environ,
+            "RAINYMODEL_ENV": "development",
+            "RAINYMODEL_STATE_DIR": str(tmp_path),
+            "RAINYMODEL_MASTER_KEY": MASTER,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+        }
+        prepare({**variables, "DATABASE_URL": dsn}, SMALL)
+        with serving("uvicorn", port, {**variables, "DATABASE_URL": late}, tmp_path, path="/health"):
+            assert httpx.get(f"http://127.0.0.1:{port}/ready").status_code == 503
+            gate = forward(database_port, f"{parts['host']}/.s.PGSQL.{parts['port']}")
+            until = time.monotonic() + 20
+            while httpx.get(f"http://127.0.0.1:{port}/ready").status_code != 200:
+                assert time.monotonic() < until, "the gateway did not find its database again"
+                time.sleep(0.2)
+        gate.close()

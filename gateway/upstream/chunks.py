@@ -13,6 +13,8 @@ CONTENT_FIELDS = (
     "function_call",
 )
 
+TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
+
 
 class NotAChunk(ValueError):
     """The event is JSON, but not a piece of a chat completion."""
@@ -23,7 +25,17 @@ class ChunkCheck:
     and first, `finish_reason` once per choice, and a tool call's id, type and name only in its first delta.
     """
 
-    __slots__ = ("_created", "_finished", "_id", "_model", "_roles", "_tool_calls", "has_content", "usage")
+    __slots__ = (
+        "_created",
+        "_finished",
+        "_id",
+        "_model",
+        "_roles",
+        "_tool_calls",
+        "has_content",
+        "text_bytes",
+        "usage",
+    )
 
     def __init__(self, model: str, created: int) -> None:
         self._model, self._created = model, created
@@ -32,6 +44,7 @@ class ChunkCheck:
         self._finished: set[int] = set()
         self._tool_calls: dict[tuple[int, int], bool] = {}
         self.has_content = False
+        self.text_bytes = 0
         self.usage: dict[str, Any] | None = None
 
     @property
@@ -72,9 +85,7 @@ class ChunkCheck:
     def _take_choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
             raise NotAChunk
-        index = choice.setdefault("index", 0)
-        if not isinstance(index, int):
-            raise NotAChunk
+        index = whole_number(choice, "index", 0)
         if index in self._finished:  # nothing may follow a finish reason
             return False
         delta = choice.get("delta")
@@ -85,6 +96,7 @@ class ChunkCheck:
             self._tidy_tool_calls(index, delta["tool_calls"])
         if not self.has_content:
             self.has_content = any(delta.get(name) for name in CONTENT_FIELDS)
+        self.text_bytes += text_bytes(delta)
         finish = choice.setdefault("finish_reason", None)
         if finish:
             self._finished.add(index)
@@ -97,6 +109,7 @@ class ChunkCheck:
         else:
             self._roles.add(index)
             if not delta.get("role"):
+                delta.pop("role", None)
                 choice["delta"] = {"role": "assistant", **delta}
 
     def _tidy_tool_calls(self, index: int, calls: Any) -> None:
@@ -105,7 +118,7 @@ class ChunkCheck:
         for place, call in enumerate(calls):
             if not isinstance(call, dict):
                 raise NotAChunk
-            key = (index, call.setdefault("index", place))
+            key = (index, whole_number(call, "index", place))
             if key in self._tool_calls:
                 call.pop("id", None)
                 call.pop("type", None)
@@ -114,6 +127,26 @@ class ChunkCheck:
             else:
                 self._tool_calls[key] = True
                 call.setdefault("type", "function")
+
+
+def whole_number(holder: Chunk, name: str, otherwise: int) -> int:
+    """The number under a name; absent and null are put right. Raises NotAChunk for anything else."""
+    value = holder.get(name)
+    if value is None:
+        value = holder[name] = otherwise
+    if not isinstance(value, int):
+        raise NotAChunk
+    return value
+
+
+def text_bytes(message: Chunk) -> int:
+    """Bytes of the text in a message or delta: content, thoughts, refusals, and the arguments of tool calls."""
+    texts = [message.get(name) for name in TEXT_FIELDS]
+    calls = message.get("tool_calls")
+    if isinstance(calls, list):
+        functions = [call.get("function") for call in calls if isinstance(call, dict)]
+        texts += [function.get("arguments") for function in functions if isinstance(function, dict)]
+    return sum(len(text.encode("utf-8", "replace")) for text in texts if isinstance(text, str))
 
 
 def is_completion(body: Any) -> bool:
@@ -137,8 +170,6 @@ def chunks_of(body: dict[str, Any]) -> list[Chunk]:
     for place, choice in enumerate(body["choices"]):
         index = choice.get("index", place)
         delta = {name: value for name, value in choice["message"].items() if value is not None}
-        for number, call in enumerate(delta.get("tool_calls") or ()):
-            call.setdefault("index", number)
         deltas.append({"index": index, "delta": delta, "finish_reason": None})
         finishes.append({"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"})
     chunks: list[Chunk] = [{**head, "choices": deltas}, {**head, "choices": finishes}]

@@ -68,7 +68,7 @@ def classify_error_object(error: Mapping[str, Any]) -> Outcome:
     body = orjson.dumps({"error": dict(error)})
     for name in ("status", "code", "status_code"):
         value = error.get(name)
-        if isinstance(value, str) and value.isdigit():
+        if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdigit():
             value = int(value)
         if isinstance(value, int) and 300 <= value <= 599:
             return classify_status(value, {}, body)

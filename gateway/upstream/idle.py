@@ -5,27 +5,32 @@ from collections.abc import Callable
 
 
 class IdleWatch:
-    """Calls `on_idle` once when `touch` was not called for `limit` seconds."""
+    """Calls `on_idle` once when somebody has waited for `limit` seconds; time between waits does not count."""
 
-    __slots__ = ("_handle", "_last", "_limit", "_loop", "_on_idle", "fired")
+    __slots__ = ("_handle", "_limit", "_loop", "_on_idle", "_waiting_since", "fired")
 
     def __init__(self, limit: float, on_idle: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
         self._limit, self._on_idle = limit, on_idle
-        self._last = self._loop.time()
+        self._waiting_since: float | None = None
         self._handle = self._loop.call_later(limit, self._look)
         self.fired = False
 
-    def touch(self) -> None:
-        """Something arrived."""
-        self._last = self._loop.time()
+    def wait_begins(self) -> None:
+        """From now on silence counts."""
+        self._waiting_since = self._loop.time()
+
+    def wait_ends(self) -> None:
+        """Something arrived; a client that reads slowly is not the upstream's silence."""
+        self._waiting_since = None
 
     def stop(self) -> None:
         """Watch no longer."""
         self._handle.cancel()
 
     def _look(self) -> None:
-        left = self._last + self._limit - self._loop.time()
+        since = self._waiting_since
+        left = self._limit if since is None else since + self._limit - self._loop.time()
         if left > 0:
             self._handle = self._loop.call_later(left, self._look)
         else:

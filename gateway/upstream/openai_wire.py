@@ -22,6 +22,7 @@ from routing.engine.snapshot import Deployment, Provider
 
 MAX_BODY = 32 * 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
+MOST_STALE = 20  # pooled connections found closed in a row
 DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
 
 
@@ -96,13 +97,15 @@ class OpenAIWire:
         raise AttemptFailed(outcome)
 
     async def _post(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
-        try:
-            return await self._post_once(call, body)
-        except DISCONNECTED as error:
-            # The peer had closed a pooled connection before it read anything: one free re-send on a fresh one.
-            if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
-                raise
-            return await self._post_once(call, body)
+        for _ in range(MOST_STALE):
+            try:
+                return await self._post_once(call, body)
+            except DISCONNECTED as error:
+                # The peer had closed a pooled connection before it read anything: send again, free of charge. The
+                # next one may be as old, so this goes on until a fresh one is used.
+                if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
+                    raise
+        return await self._post_once(call, body)
 
     async def _post_once(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
         url, headers = self._prepare(call.deployment.provider, call.credential)
@@ -142,7 +145,6 @@ class OpenAIStream:
     ) -> None:
         self.first_content = 0.0
         self.parameter_edits = edits
-        self.output_bytes = 0
         self._response = response
         self._idle_limit = deployment.limits.idle
         self._check = ChunkCheck(deployment.model, int(time.time()))
@@ -156,6 +158,11 @@ class OpenAIStream:
     def usage(self) -> dict[str, Any] | None:
         """The upstream's own usage; None when it gave none."""
         return self._check.usage
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of text read so far."""
+        return self._check.text_bytes
 
     async def read_to_first_content(self) -> None:
         """Read until something worth sending has come. Raises StreamBroken when nothing does."""
@@ -179,8 +186,7 @@ class OpenAIStream:
             yield self._held
         self._watch = IdleWatch(self._idle_limit, self._response.close)
         while not self._ended:
-            self._watch.touch()
-            chunks = self._chunks_in(await self._read())
+            chunks = self._chunks_in(await self._read_on(self._watch))
             if chunks:
                 yield chunks
             if self._break is not None:
@@ -189,6 +195,19 @@ class OpenAIStream:
             raise broken(classify.bad_response())
         if self._check.usage is not None:
             yield [self._check.usage_chunk()]
+
+    async def _read_on(self, watch: IdleWatch) -> bytes:
+        """The next piece. When every choice has finished, a connection that breaks or falls silent has ended well."""
+        watch.wait_begins()
+        try:
+            return await self._read()
+        except StreamBroken:
+            if not self._check.complete:
+                raise
+            self._ended = True
+            return b""
+        finally:
+            watch.wait_ends()
 
     async def close(self) -> None:
         """Give the connection back when the answer was read to its end, else close it."""
@@ -202,7 +221,6 @@ class OpenAIStream:
         except (aiohttp.ClientError, OSError):
             timed_out = self._watch is not None and self._watch.fired
             raise broken(classify.timed_out() if timed_out else classify.unreachable()) from None
-        self.output_bytes += len(piece)
         self._ended = not piece
         return piece
 

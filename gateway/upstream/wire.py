@@ -44,7 +44,7 @@ class UpstreamStream(Protocol):
 
     @property
     def output_bytes(self) -> int:
-        """Bytes of events read so far, for estimating usage where the upstream gives none."""
+        """Bytes of text read so far, for estimating usage where the upstream gives none."""
 
     def chunks(self) -> AsyncIterator[list[dict[str, Any]]]:
         """Checked chunks as they arrive, several at a time when several arrived; the usage chunk last.
