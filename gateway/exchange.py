@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gateway.services import Services
 
 
+TIMER_TOLERANCE = 0.05  # seconds
+
+
 @dataclass(slots=True)
 class Progress:
     """How far the request has come: what headers and the log say of the way to the answer.
@@ -44,5 +47,5 @@ class Exchange:
 
     @property
     def overdue(self) -> bool:
-        """True when the request's whole time is over."""
-        return self.services.clock() >= self.end_by
+        """True when the request's whole time is over; a timer may ring a moment before its time."""
+        return self.services.clock() >= self.end_by - TIMER_TOLERANCE
