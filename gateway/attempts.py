@@ -115,7 +115,7 @@ async def find_answer(exchange: Exchange) -> Answered:
     while True:
         now = services.clock()
         remaining = exchange.first_content_by - now
-        candidate = failover.next(services.live.health, now) if remaining > 0 else None
+        candidate = None if exchange.late else failover.next(services.live.health, now)
         noted = note_skipped(exchange, failover.passed, noted)
         if candidate is None:
             break
@@ -134,7 +134,7 @@ async def find_answer(exchange: Exchange) -> Answered:
             describe_walk(exchange, failover)
             return Answered(attempt, answer, failover)
     describe_walk(exchange, failover)
-    verdict = failover.verdict(deadline_passed=exchange.first_content_by <= services.clock())
+    verdict = failover.verdict(deadline_passed=exchange.late)
     raise error_for_verdict(verdict, exchange.plan.requested)
 
 

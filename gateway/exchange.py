@@ -46,6 +46,11 @@ class Exchange:
     progress: Progress = field(default_factory=Progress)
 
     @property
+    def late(self) -> bool:
+        """True when the time to the first content is over."""
+        return self.services.clock() >= self.first_content_by - TIMER_TOLERANCE
+
+    @property
     def overdue(self) -> bool:
         """True when the request's whole time is over; a timer may ring a moment before its time."""
         return self.services.clock() >= self.end_by - TIMER_TOLERANCE
