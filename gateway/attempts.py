@@ -32,7 +32,7 @@ class Attempt:
         self.started = services.clock()
         self._probe = services.live.begin(deployment)
         self._call = UpstreamCall(
-            deployment, exchange.request, services.store.credentials.get(deployment.provider.slug), limit
+            deployment, exchange.request, exchange.credentials.get(deployment.provider.slug), limit
         )
         self._cut_short = limit < deployment.limits.first_content
         self.first_content: float | None = None
@@ -63,7 +63,8 @@ class Attempt:
         """Write the attempt into the log entry and teach the worker's health; once."""
         exchange = self._exchange
         # Out of our own time, not the upstream's: a short deadline must not open a healthy circuit.
-        lesson = OUT_OF_TIME if self._cut_short and outcome.word == "timeout" else outcome
+        ours = self._cut_short and self.first_content is None and outcome.word == "timeout"
+        lesson = OUT_OF_TIME if ours else outcome
         exchange.services.live.end(self.deployment, lesson, probe=self._probe)
         seconds = exchange.services.clock() - self.started
         exchange.entry.attempts.append(

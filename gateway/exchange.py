@@ -1,5 +1,6 @@
 """One planned request on its way: everything that the attempts and the relay share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Deadlines are on the services' clock: the first content must come by the first, the end by the second."""
+    """Deadlines are on the services' clock: the first content must come by the first, the end by the second.
+    `credentials` are those that came with the plan's snapshot."""
 
     call: Call
     request: ChatRequest
@@ -43,6 +45,7 @@ class Exchange:
     services: "Services"
     first_content_by: float
     end_by: float
+    credentials: Mapping[str, str] = field(repr=False)
     progress: Progress = field(default_factory=Progress)
 
     @property

@@ -16,6 +16,8 @@ from routing.engine.plan import Plan, plan
 from routing.engine.query import Grants, Query
 from routing.engine.snapshot import Snapshot
 
+GRACE = 0.1  # seconds
+
 
 async def serve_chat(call: Call, services: Services) -> None:
     """Answer one chat completion, or raise a GatewayError before the first byte."""
@@ -72,7 +74,9 @@ def exchange_for(
         entry=entry,
         services=services,
         first_content_by=call.started + min(route.alias.first_content_deadline, own),
-        end_by=call.started + min(route.alias.total_deadline, own),
+        # A client's own deadline ends the search for an answer first, so that it is told what was tried.
+        end_by=call.started + min(route.alias.total_deadline, own + GRACE),
+        credentials=services.store.credentials,
     )
 
 

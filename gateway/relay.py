@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 
 import orjson
+import structlog
 
 from gateway.answer_headers import answer_headers, failure_headers, request_headers
 from gateway.attempts import Answered, first_answer
 from gateway.call import JSON
-from gateway.errors import DeadlinePassed, GatewayError, StreamBroken, Unavailable
+from gateway.errors import DeadlinePassed, GatewayError, InternalError, StreamBroken, Unavailable
 from gateway.exchange import Exchange
 from gateway.logged import note_failure, note_usage
 from gateway.sse import DONE, frame
@@ -17,6 +18,7 @@ from gateway.upstream.wire import Completion, UpstreamStream
 from gateway.usage import estimate_usage, read_usage
 from routing.engine.snapshot import Deployment
 
+log = structlog.get_logger("gateway.relay")
 LAST_WORDS = 5.0  # seconds for the error frame of a stream whose time is over
 RESTARTING = "The gateway is restarting. Send the request again."
 
@@ -30,6 +32,11 @@ async def relay_answer(exchange: Exchange) -> None:
         await fail(exchange, DeadlinePassed("The answer was not complete before the deadline."))
     except GatewayError as error:
         await fail(exchange, error)
+    except Exception:
+        if not exchange.call.reply.started:
+            raise
+        log.exception("a stream broke inside the gateway", request_id=exchange.call.request_id)
+        await fail(exchange, InternalError(f"Something went wrong here: {exchange.call.request_id}."))
     except asyncio.CancelledError:
         if exchange.call.client_left:
             raise

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg_pool
@@ -77,8 +78,9 @@ class Services:
     async def _start(self) -> None:
         await self.pool.open()  # without waiting: a pool that waited in vain closes itself for good
         await self.store.load()
-        runs = (self.recorder.run(), self.pulse.run(), *(job(self) for job in JOBS))
-        self.tasks = [asyncio.ensure_future(guarded(run)) for run in runs]
+        jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run]
+        jobs += [partial(job, self) for job in JOBS]
+        self.tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
         self._running = True
 
     async def stop(self) -> None:
@@ -141,11 +143,11 @@ class Services:
         return ""
 
 
-async def guarded(run: Awaitable[None]) -> None:
-    """A background task; when it dies by mistake the log says so."""
-    try:
-        await run
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        log.exception("a background task ended")
+async def guarded(job: Callable[[], Awaitable[None]]) -> None:
+    """A background task; when it dies by mistake the log says so and it begins again."""
+    while True:
+        try:
+            return await job()
+        except Exception:
+            log.exception("a background task failed")
+            await asyncio.sleep(1.0)

@@ -164,6 +164,8 @@ def test_a_client_may_shorten_the_deadline(uvicorn_gateway: LiveGateway):
     row = uvicorn_gateway.row(answer.headers["x-request-id"])
     assert answer.status_code == 504
     assert answer.elapsed.total_seconds() < 1
+    assert answer.headers["x-rainymodel-attempts"] == "1"
+    assert "sun timed out" in answer.json()["error"]["message"]
     assert row["deadline_ms"] == 300
     assert [attempt["word"] for attempt in row["attempts"]] == ["timeout"]
 

@@ -52,6 +52,7 @@ TABLE = [
     ),
     (413, {"message": "Request too large", "code": "rate_limit_exceeded"}, Fault.THROTTLED, "rate_limited"),
     (413, "<html>too large</html>", Fault.TOO_LONG, "context_too_long"),
+    (400, {"message": "Unknown model 'my invalid api key rate_limit'"}, Fault.REQUEST, "invalid_request"),
     (405, "", Fault.CONFIGURATION, "configuration"),
     (410, "", Fault.CONFIGURATION, "configuration"),
     (204, "", Fault.UNHEALTHY, "bad_response"),

@@ -90,9 +90,10 @@ def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
 
 
 def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:
-    if BAD_KEY.search(text):
+    kind = text.removesuffix(message)
+    if "invalid_api_key" in kind or BAD_KEY.match(message):
         return Outcome(Fault.CREDENTIAL, "credential_refused", status)
-    if "rate_limit" in text:
+    if "rate_limit" in kind:
         return Outcome(Fault.THROTTLED, "rate_limited", status)
     if status == TOO_LARGE or TOO_LONG.search(text):
         return Outcome(Fault.TOO_LONG, "context_too_long", status)

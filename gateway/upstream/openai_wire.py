@@ -22,7 +22,6 @@ from routing.engine.snapshot import Deployment, Provider
 
 MAX_BODY = 32 * 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
-MOST_STALE = 20  # pooled connections found closed in a row
 DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
 
 
@@ -97,14 +96,13 @@ class OpenAIWire:
         raise AttemptFailed(outcome)
 
     async def _post(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
-        for _ in range(MOST_STALE):
-            try:
-                return await self._post_once(call, body)
-            except DISCONNECTED as error:
-                # The peer had closed a pooled connection before it read anything: send again, free of charge. The
-                # next one may be as old, so this goes on until a fresh one is used.
-                if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
-                    raise
+        try:
+            return await self._post_once(call, body)
+        except DISCONNECTED as error:
+            # The peer had closed a pooled connection before it read anything: one free re-send, and only one, because a
+            # peer that reads, works and then dies looks the same.
+            if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
+                raise
         return await self._post_once(call, body)
 
     async def _post_once(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
