@@ -17,9 +17,8 @@ from routing.engine.verdict import Passed
 
 log = structlog.get_logger("gateway.attempts")
 LEFT = Outcome(Fault.CLIENT, "cancelled")
-OUT_OF_TIME = Outcome(
-    Fault.CLIENT, "timeout"
-)  # the request's own time, so it says nothing about the upstream
+# The request's own time was over, which says nothing about the upstream.
+OUT_OF_TIME = Outcome(Fault.CLIENT, "timeout")
 
 
 class Attempt:
@@ -82,12 +81,12 @@ class Attempt:
 
 
 class Answered:
-    """The attempt that answered, with what it opened and what had been tried before it."""
+    """The attempt that answered, with what it opened."""
 
-    __slots__ = ("answer", "attempt", "failover")
+    __slots__ = ("answer", "attempt")
 
-    def __init__(self, attempt: Attempt, answer: Any, failover: Failover) -> None:
-        self.attempt, self.answer, self.failover = attempt, answer, failover
+    def __init__(self, attempt: Attempt, answer: Any) -> None:
+        self.attempt, self.answer = attempt, answer
 
 
 @asynccontextmanager
@@ -133,7 +132,7 @@ async def find_answer(exchange: Exchange) -> Answered:
             raise
         else:
             describe_walk(exchange, failover)
-            return Answered(attempt, answer, failover)
+            return Answered(attempt, answer)
     describe_walk(exchange, failover)
     verdict = failover.verdict(deadline_passed=exchange.late)
     raise error_for_verdict(verdict, exchange.plan.requested)

@@ -34,19 +34,17 @@ UPLOAD_SECONDS = 30.0
 class Reply:
     """The answer to one call. Headers go out once; every frame goes out whole."""
 
-    __slots__ = ("_base", "_pinging", "_send", "bytes_out", "last_sent", "started")
+    __slots__ = ("_base", "_pinging", "_send", "last_sent", "started")
 
     def __init__(self, send: Send, base: Headers) -> None:
         self._send, self._base = send, base
         self._pinging: asyncio.Task[None] | None = None
         self.started = False
         self.last_sent = 0.0
-        self.bytes_out = 0
 
     async def whole(self, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
         """Answer at once with a body of known length."""
         self.started = True
-        self.bytes_out = len(body)
         length = (b"content-length", str(len(body)).encode())
         await self._send(
             {"type": "http.response.start", "status": status, "headers": [*headers, length, *self._base]}
@@ -59,7 +57,6 @@ class Reply:
         self.last_sent = now
         if not self.started:
             await self._start_stream(headers)
-        self.bytes_out += len(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.services import Services
 
 
-TIMER_TOLERANCE = 0.05  # seconds
+TIMER_TOLERANCE = 0.05  # seconds; a timer may ring a moment before its time
 
 
 @dataclass(slots=True)
@@ -35,7 +35,9 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Deadlines are on the services' clock: the first content must come by the first, the end by the second.
-    `credentials` are those that came with the plan's snapshot."""
+
+    `credentials` are those that came with the plan's snapshot.
+    """
 
     call: Call
     request: ChatRequest
@@ -55,5 +57,5 @@ class Exchange:
 
     @property
     def overdue(self) -> bool:
-        """True when the request's whole time is over; a timer may ring a moment before its time."""
+        """True when the request's whole time is over."""
         return self.services.clock() >= self.end_by - TIMER_TOLERANCE

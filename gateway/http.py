@@ -35,14 +35,14 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
         raise InternalError("This path has no answer.")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Run `serve` until it is done or the client leaves."""
+        """Answer the call; whatever goes wrong becomes a response here."""
         services = self.services
         request_id = new_id()
         reply = Reply(send, ((b"x-request-id", request_id.encode()), *cors.ON_EVERY_ANSWER))
         try:
             await services.started()
             call = self._call(scope, receive, reply, request_id)
-            await self._serve_while_connected(call)
+            await self._dispatch(call)
         except ClientLeft:
             return
         except GatewayError as error:
@@ -73,7 +73,7 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
             route=scope.get("url_route", {}).get("kwargs", {}),
         )
 
-    async def _serve_while_connected(self, call: Call) -> None:
+    async def _dispatch(self, call: Call) -> None:
         if call.method == "OPTIONS":
             requested = call.header(b"access-control-request-headers") or ""
             await call.reply.whole(204, b"", cors.preflight(requested, ", ".join((*self.methods, "OPTIONS"))))

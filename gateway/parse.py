@@ -4,7 +4,7 @@ Unknown fields are kept at every level and travel to the upstream. Tokens are es
 the JSON body, image data left out, plus 1,000 for each image: coarse, cheap, and the same for every provider.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -62,9 +62,7 @@ class ChatRequest:
     needs: frozenset[str] = frozenset()
     input_tokens: int = 0
     max_tokens: int | None = None
-    choices: int = 1
     end_user: str = ""
-    parameter_edits: dict[str, str] = field(default_factory=dict)
 
 
 def parse_chat(body: bytes) -> ChatRequest:
@@ -89,7 +87,6 @@ def parse_chat(body: bytes) -> ChatRequest:
         needs=read_needs(payload, images=images, audio=audio),
         input_tokens=estimate_tokens(body, messages, images),
         max_tokens=payload.get("max_completion_tokens", payload.get("max_tokens")),
-        choices=payload.get("n", 1),
         end_user=end_user_of(payload),
     )
 

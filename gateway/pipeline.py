@@ -16,7 +16,7 @@ from routing.engine.plan import Plan, plan
 from routing.engine.query import Grants, Query
 from routing.engine.snapshot import Snapshot
 
-GRACE = 0.1  # seconds
+GRACE = 0.1  # seconds between the end of the search and the end of everything
 
 
 async def serve_chat(call: Call, services: Services) -> None:

@@ -23,10 +23,7 @@ from gateway.upstream.openai_wire import OpenAIWire
 from gateway.upstream.sessions import Sessions
 from rainymodel_site import env
 from routing.addresses import read_allowed
-from routing.environment import read_surroundings
-from routing.sealing import read_ring
-from routing.snapshot_file import SnapshotFile
-from routing.store import SnapshotStore
+from routing.store import make_store
 
 GATEWAY_CONNECTIONS = 4
 
@@ -56,12 +53,7 @@ def build_services(lifecycle: Lifecycle) -> Services:
     return Services(
         config=config,
         pool=pool,
-        store=SnapshotStore(
-            pool,
-            surroundings=read_surroundings(),
-            ring=read_ring(settings.SEALING_KEYS),
-            file=SnapshotFile(settings.STATE_DIR / "snapshot.json", settings.KEY_PEPPER),
-        ),
+        store=make_store(pool),
         callers=build_callers(pool),
         recorder=Recorder(pool, worker=config.worker_id),
         live=Live(clock, draw),

@@ -10,14 +10,14 @@ import orjson
 from multidict import CIMultiDict
 from yarl import URL
 
-from gateway.errors import AttemptFailed, InternalError, StreamBroken, UpstreamsFailed
+from gateway.errors import AttemptFailed, StreamBroken, UpstreamsFailed
 from gateway.sse import EventSplitter, EventTooLarge
 from gateway.upstream import classify
 from gateway.upstream.chunks import Chunk, ChunkCheck, NotAChunk, chunks_of, is_completion
 from gateway.upstream.idle import IdleWatch
 from gateway.upstream.sessions import Sessions, came_from_pool
 from gateway.upstream.wire import Completion, UpstreamCall
-from routing.engine.outcome import Fault, Outcome
+from routing.engine.outcome import Outcome
 from routing.engine.snapshot import Deployment, Provider
 
 MAX_BODY = 32 * 1024 * 1024
@@ -341,8 +341,6 @@ def broken(outcome: Outcome) -> StreamBroken:
             outcome,
             UpstreamsFailed("The upstream fell silent in the middle of the answer.", code="upstream_timeout"),
         )
-    if outcome.fault is Fault.CLIENT:
-        return StreamBroken(outcome, InternalError("The client left."))
     return StreamBroken(
         outcome,
         UpstreamsFailed("The upstream broke off in the middle of the answer.", code="upstream_broken"),
