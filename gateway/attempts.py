@@ -1,15 +1,18 @@
 """Performs the attempts that the engine's failover decides on: one deployment after the other, each at most once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
-from gateway.errors import AttemptFailed, StreamBroken
+from gateway.asking import upstream_call
+from gateway.dialects.dialect import Dialect
+from gateway.dialects.registry import DIALECTS
+from gateway.errors import AttemptFailed, ClientLeft, StreamBroken
 from gateway.exchange import Exchange
 from gateway.messages import error_for_verdict
-from gateway.upstream.wire import Completion, UpstreamCall, UpstreamStream, Wire
+from gateway.upstream.wire import Completion, UpstreamStream, Wire
 from routing.engine.failover import Failover
 from routing.engine.outcome import Fault, Outcome
 from routing.engine.snapshot import Deployment
@@ -17,6 +20,7 @@ from routing.engine.verdict import Passed
 
 log = structlog.get_logger("gateway.attempts")
 LEFT = Outcome(Fault.CLIENT, "cancelled")
+NOT_UNDERSTOOD = Outcome(Fault.UNHEALTHY, "bad_response")
 # The request's own time was over, which says nothing about the upstream.
 OUT_OF_TIME = Outcome(Fault.CLIENT, "timeout")
 
@@ -30,11 +34,19 @@ class Attempt:
         self._exchange = exchange
         self.started = services.clock()
         self._probe = services.live.begin(deployment)
-        self._call = UpstreamCall(
-            deployment, exchange.request, exchange.credentials.get(deployment.provider.slug), limit
-        )
+        self._call = upstream_call(exchange, deployment, limit)
         self._cut_short = limit < deployment.limits.first_content
         self.first_content: float | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """What was spoken with the upstream."""
+        return DIALECTS[self._call.dialect]
+
+    @property
+    def translated(self) -> bool:
+        """True when the upstream was not asked in the client's own dialect."""
+        return self._call.dialect != self._exchange.request.dialect
 
     async def complete(self) -> Completion:
         """One whole JSON answer. Raises AttemptFailed."""
@@ -56,7 +68,7 @@ class Attempt:
             raise
         except Exception:
             log.exception("an upstream's answer was not understood", deployment=self.deployment.slug)
-            raise AttemptFailed(Outcome(Fault.UNHEALTHY, "bad_response")) from None
+            raise AttemptFailed(NOT_UNDERSTOOD) from None
 
     def finish(self, outcome: Outcome) -> None:
         """Write the attempt into the log entry and teach the worker's health; once."""
@@ -69,6 +81,7 @@ class Attempt:
         exchange.entry.attempts.append(
             {
                 **line_of(self.deployment, outcome.word),
+                **({"asked_in": self._call.dialect} if self.translated else {}),
                 "status": outcome.status,
                 "first_content_ms": milliseconds(self.first_content),
                 "total_ms": milliseconds(seconds),
@@ -77,7 +90,7 @@ class Attempt:
 
     @property
     def _wire(self) -> Wire:
-        return self._exchange.services.wires[self.deployment.provider.wire]
+        return wire_for(self._exchange.services.wires, self.deployment, self._call.dialect)
 
 
 class Answered:
@@ -101,6 +114,12 @@ async def first_answer(exchange: Exchange) -> AsyncIterator[Answered]:
         yield answered
     except StreamBroken as broken:
         attempt.finish(broken.outcome)
+        raise
+    except (ClientLeft, GeneratorExit):
+        attempt.finish(LEFT)
+        raise
+    except Exception:
+        attempt.finish(NOT_UNDERSTOOD)
         raise
     except BaseException:
         attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
@@ -135,7 +154,15 @@ async def find_answer(exchange: Exchange) -> Answered:
             return Answered(attempt, answer)
     describe_walk(exchange, failover)
     verdict = failover.verdict(deadline_passed=exchange.late)
+    obstacle = exchange.request.obstacle
+    if obstacle is not None and verdict.code == "capability_not_supported" and not failover.attempts:
+        raise obstacle
     raise error_for_verdict(verdict, exchange.plan.requested)
+
+
+def wire_for(wires: Mapping[str, Wire], deployment: Deployment, dialect: str) -> Wire:
+    """The provider's wire; whatever is not chat is relayed as it is, at whichever provider."""
+    return wires[deployment.provider.wire if dialect == "chat" else "openai"]
 
 
 def describe_walk(exchange: Exchange, failover: Failover) -> None:

@@ -37,7 +37,7 @@ async def authenticate(call: Call, callers: Callers) -> Caller:
 
 
 def read_credential(call: Call) -> str:
-    """The one credential of the request."""
+    """The one credential of the request: a Bearer token, or `x-api-key`, or the same in both."""
     if call.query_string and carries_key(call.query_string):
         raise BadRequest(
             "Do not put an API key into a URL: URLs end up in logs. Send it as `Authorization: Bearer …`, and roll "
@@ -45,35 +45,43 @@ def read_credential(call: Call) -> str:
             code="key_in_url",
         )
     authorization, api_key = call.header(b"authorization"), call.header(b"x-api-key")
-    bearer = read_bearer(authorization) if authorization is not None else None
-    if bearer is not None and api_key is not None and bearer != api_key:
+    credentials = {credential for credential in (read_bearer(authorization), api_key) if credential}
+    if len(credentials) > 1:
         raise BadRequest(
             "`Authorization` and `x-api-key` carry different keys. Send one.", code="two_api_keys"
         )
-    credential = bearer if bearer is not None else api_key
-    if not credential:
-        raise Unauthenticated(
-            "No API key was sent. Send it as `Authorization: Bearer sk-rm_…`.", code="missing_api_key"
-        )
+    if not credentials:
+        raise no_key(authorization)
+    (credential,) = credentials
     if len(credential) > LONGEST_CREDENTIAL or not PRINTABLE.match(credential):
         raise invalid_key()
     return credential
 
 
-def read_bearer(authorization: str) -> str:
-    """The token of a Bearer header; the scheme's case does not matter, other schemes do not count as a key."""
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthenticated(
-            "The Authorization header is not of the form `Bearer sk-rm_…`.", code="invalid_api_key"
-        )
-    return token.strip()
+def read_bearer(authorization: str | None) -> str:
+    """The token of a Bearer header; the scheme's case does not matter, other schemes do not count as a key.
+
+    A proxy in front may want an `Authorization: Basic …` for itself; the key then comes as `x-api-key`.
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def carries_key(query_string: bytes) -> bool:
     """Whether a URL's query names a key."""
     names = {name.lower() for name, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)}
     return bool(names & KEY_PARAMETERS)
+
+
+def no_key(authorization: str | None) -> Unauthenticated:
+    """No key at all, or an Authorization header that is not a key's and no x-api-key beside it."""
+    if authorization and authorization.lower() != "bearer":
+        return Unauthenticated(
+            "The Authorization header is not of the form `Bearer sk-rm_…`.", code="invalid_api_key"
+        )
+    return Unauthenticated(
+        "No API key was sent. Send it as `Authorization: Bearer sk-rm_…`.", code="missing_api_key"
+    )
 
 
 def invalid_key() -> Unauthenticated:

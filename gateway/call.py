@@ -43,11 +43,11 @@ class Reply:
         self.last_sent = 0.0
 
     async def whole(self, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
-        """Answer at once with a body of known length."""
+        """Answer at once with a body of known length; a 204 has none, and must not name a length."""
         self.started = True
-        length = (b"content-length", str(len(body)).encode())
+        length = () if status == 204 else ((b"content-length", str(len(body)).encode()),)
         await self._send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, length, *self._base]}
+            {"type": "http.response.start", "status": status, "headers": [*headers, *length, *self._base]}
         )
         await self._send({"type": "http.response.body", "body": body})
 

@@ -6,22 +6,42 @@ import orjson
 
 from gateway.authenticate import authenticate
 from gateway.call import JSON, Call
+from gateway.dialects.registry import DIALECTS
 from gateway.errors import NotFound, Unavailable, UnsupportedMedia
 from gateway.http import GatewayConsumer
 from gateway.listings import auto_config, model_list, provider_list, service_info, status
-from gateway.pipeline import serve_chat
+from gateway.model_info import model_info
+from gateway.pipeline import serve_request
 from routing.engine.resolve import visible_aliases
 
 
-class ChatCompletions(GatewayConsumer):
-    """POST /v1/chat/completions: JSON and SSE."""
+class ModelEndpoint(GatewayConsumer):
+    """What a model answers: JSON and SSE, in the endpoint's dialect."""
 
     methods: ClassVar[tuple[str, ...]] = ("POST",)
 
     async def serve(self, call: Call) -> None:
         """Plan, attempt, relay."""
         refuse_forms(call)
-        await serve_chat(call, self.services)
+        await serve_request(call, self.services, self.dialect)
+
+
+class ChatCompletions(ModelEndpoint):
+    """POST /v1/chat/completions."""
+
+    dialect = DIALECTS["chat"]
+
+
+class TextCompletions(ModelEndpoint):
+    """POST /v1/completions."""
+
+    dialect = DIALECTS["completions"]
+
+
+class Embeddings(ModelEndpoint):
+    """POST /v1/embeddings."""
+
+    dialect = DIALECTS["embeddings"]
 
 
 class Models(GatewayConsumer):
@@ -50,6 +70,16 @@ class OneModel(GatewayConsumer):
                 param="model",
             )
         await answer(call, model_list(found)["data"][0])
+
+
+class ModelInfo(GatewayConsumer):
+    """GET /v1/model/info: windows, limits and capabilities of the aliases, as litellm's clients ask for them."""
+
+    async def serve(self, call: Call) -> None:
+        """The list."""
+        caller = await authenticate(call, self.services.callers)
+        snapshot, grants = self.services.snapshot(), self.services.grants_of(caller)
+        await answer(call, model_info(visible_aliases(snapshot, grants), self.services.wall_clock()))
 
 
 class Providers(GatewayConsumer):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.call import Call
-from gateway.parse import ChatRequest
+from gateway.dialects.dialect import Dialect, ModelRequest, StreamEncoder
 from gateway.record import LogEntry
 from routing.engine.plan import Plan
 from routing.engine.query import Query
@@ -22,7 +22,7 @@ class Progress:
     """How far the request has come: what headers and the log say of the way to the answer.
 
     `tried` holds the labels that did not answer, in order; `answer_seconds` what the answering attempt took until
-    its first content.
+    its first content; `encoder` is what writes the stream, once one has begun.
     """
 
     attempts: int = 0
@@ -30,6 +30,7 @@ class Progress:
     first_reason: str = ""
     answer_seconds: float = 0.0
     answered: bool = False
+    encoder: StreamEncoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Exchange:
     """
 
     call: Call
-    request: ChatRequest
+    request: ModelRequest
+    dialect: Dialect
     query: Query
     plan: Plan
     entry: LogEntry

@@ -12,6 +12,8 @@ from channels.consumer import AsyncConsumer
 
 from gateway import cors
 from gateway.call import JSON, Call, Receive, Reply, Send, collect_headers
+from gateway.dialects.dialect import Dialect
+from gateway.dialects.registry import CHAT
 from gateway.errors import ClientLeft, GatewayError, InternalError, MethodNotAllowed
 from gateway.uuid7 import new_id
 
@@ -22,10 +24,11 @@ log = structlog.get_logger("gateway")
 
 
 class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no types
-    """Serves one path. A subclass names its methods and implements `serve(call)`."""
+    """Serves one path. A subclass names its methods, implements `serve(call)`, and says errors in its dialect."""
 
     methods: ClassVar[tuple[str, ...]] = ("GET",)
     any_host: ClassVar[bool] = False
+    dialect: ClassVar[Dialect] = CHAT
 
     def __init__(self, services: "Services") -> None:
         self.services = services
@@ -46,12 +49,11 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
         except ClientLeft:
             return
         except GatewayError as error:
-            await refuse(reply, error)
+            await refuse(reply, error, self.dialect, request_id)
         except Exception:
             log.exception("a request failed inside the gateway", request_id=request_id, path=scope["path"])
-            await refuse(
-                reply, InternalError(f"Something went wrong here. Tell us this request id: {request_id}")
-            )
+            told = f"Something went wrong here. Tell us this request id: {request_id}"
+            await refuse(reply, InternalError(told), self.dialect, request_id)
 
     def _call(self, scope: dict[str, Any], receive: Receive, reply: Reply, request_id: str) -> Call:
         services = self.services
@@ -108,10 +110,11 @@ async def while_connected(call: Call, work: Any) -> None:
         watcher.cancel()
 
 
-async def refuse(reply: Reply, error: GatewayError) -> None:
-    """Answer with an error, unless an answer has already begun."""
+async def refuse(reply: Reply, error: GatewayError, dialect: Dialect, request_id: str) -> None:
+    """Answer with an error in the dialect, unless an answer has already begun."""
     if not reply.started:
-        await reply.whole(error.status, error.body(), (JSON, *error.headers()))
+        body = dialect.error_body(error, request_id)
+        await reply.whole(dialect.error_status(error), body, (JSON, *error.headers()))
 
 
 def method_not_allowed(method: str, allowed: tuple[str, ...]) -> MethodNotAllowed:

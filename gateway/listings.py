@@ -12,8 +12,14 @@ SINCE = 1_735_689_600  # `created` is required by clients; aliases have no such 
 DEFAULT_MODEL, DEFAULT_POLICY = "rainymodel/auto", "auto"
 ENDPOINTS = (
     "POST /v1/chat/completions",
+    "POST /v1/completions",
+    "POST /v1/embeddings",
+    "POST /v1/responses",
+    "POST /v1/messages",
+    "POST /v1/messages/count_tokens",
     "GET /v1/models",
     "GET /v1/models/{id}",
+    "GET /v1/model/info",
     "GET /v1/providers",
     "GET /v1/auto/config",
     "GET /health",

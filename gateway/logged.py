@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from accounts.callers import Caller
 from gateway.call import Call
+from gateway.dialects.dialect import Dialect, ModelRequest
 from gateway.errors import ClientLeft, GatewayError
-from gateway.parse import ChatRequest
 from gateway.record import LogEntry
 from gateway.usage import Usage, price_usage
 from routing.engine.plan import Plan
@@ -22,7 +22,7 @@ CLIENT_CLOSED = 499
 
 
 @contextmanager
-def logged(call: Call, caller: Caller, services: "Services") -> Iterator[LogEntry]:
+def logged(call: Call, caller: Caller, services: "Services", dialect: Dialect) -> Iterator[LogEntry]:
     """The request's log entry; how the block ends is the row's state. An upload broken off makes no row."""
     entry = services.recorder.open(
         id=call.request_id,
@@ -39,6 +39,7 @@ def logged(call: Call, caller: Caller, services: "Services") -> Iterator[LogEntr
         yield entry
     except GatewayError as error:
         note_failure(entry, error.state, error)
+        entry.status = dialect.error_status(error)
         raise
     except (ClientLeft, asyncio.CancelledError):
         if entry.state == "ok":
@@ -62,7 +63,7 @@ def close(entry: LogEntry, call: Call, services: "Services") -> None:
         services.recorder.close(entry)
 
 
-def describe_query(entry: LogEntry, request: ChatRequest, query: Query) -> None:
+def describe_query(entry: LogEntry, request: ModelRequest, query: Query) -> None:
     """What was asked, as routing sees it."""
     entry.requested_model = query.model
     entry.policy = query.policy or ""

@@ -1,10 +1,9 @@
-"""The body of a chat completion: bytes → a request that is safe to plan and to send on.
+"""What every dialect's body has in common: bytes → JSON that is safe to plan and to send on.
 
 Unknown fields are kept at every level and travel to the upstream. Tokens are estimated as one for every four bytes of
 the JSON body, image data left out, plus 1,000 for each image: coarse, cheap, and the same for every provider.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -51,22 +50,11 @@ RANGES = {
 MAX_TOOLS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A checked chat completion. `payload` is the client's JSON, explicit nulls of known fields removed."""
+def parse_body(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request, without explicit nulls and with nothing in it that steers where it goes.
 
-    payload: dict[str, Any]
-    model: str
-    stream: bool = False
-    include_usage: bool = False
-    needs: frozenset[str] = frozenset()
-    input_tokens: int = 0
-    max_tokens: int | None = None
-    end_user: str = ""
-
-
-def parse_chat(body: bytes) -> ChatRequest:
-    """Check a body. Raises BadRequest with code and param; nothing is coerced."""
+    Raises BadRequest.
+    """
     payload = parse_json(body)
     for name in NOT_FROM_A_BODY:
         if name in payload:
@@ -76,19 +64,7 @@ def parse_chat(body: bytes) -> ChatRequest:
                 name,
             )
     without_nulls(payload)
-    check_fields(payload)
-    messages = check_messages(payload)
-    images, audio = count_media(messages)
-    return ChatRequest(
-        payload=payload,
-        model=payload.get("model") or DEFAULT_MODEL,
-        stream=payload.get("stream", False),
-        include_usage=bool((payload.get("stream_options") or {}).get("include_usage")),
-        needs=read_needs(payload, images=images, audio=audio),
-        input_tokens=estimate_tokens(body, messages, images),
-        max_tokens=payload.get("max_completion_tokens", payload.get("max_tokens")),
-        end_user=end_user_of(payload),
-    )
+    return payload
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -110,7 +86,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
 def deeper_than(value: object, limit: int) -> bool:
     """Whether containers nest deeper than `limit`; walks level by level, so no recursion."""
     level: list[object] = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         if not level:
             return False
         below: list[object] = []
@@ -157,78 +133,6 @@ def check_range(name: str, value: object, rule: Range) -> None:
         raise bad(f"`{name}` must be {rule.said}.", "invalid_type", name)
     if not rule.low <= value <= rule.high:  # type: ignore[operator]  # a number, as checked above
         raise bad(f"`{name}` must be {rule.said}.", "invalid_value", name)
-
-
-def check_messages(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages: a list that is not empty, of objects with a role."""
-    messages = payload.get("messages")
-    if messages is None:
-        raise bad(
-            "`messages` is missing: send a list of messages, each with a role and content.",
-            "missing_field",
-            "messages",
-        )
-    if not isinstance(messages, list):
-        raise bad("`messages` must be a list.", "invalid_type", "messages")
-    if not messages:
-        raise bad("`messages` is empty: send at least one message.", "invalid_value", "messages")
-    for count, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise bad("Each message must be an object.", "invalid_type", f"messages[{count}]")
-        role = message.get("role")
-        if not isinstance(role, str):
-            code = "missing_field" if role is None else "invalid_type"
-            raise bad("Each message needs a `role`, a string.", code, f"messages[{count}].role")
-        content = message.get("content")
-        if content is not None and not isinstance(content, str | list):
-            raise bad(
-                "`content` must be a string or a list of parts.", "invalid_type", f"messages[{count}].content"
-            )
-    return messages
-
-
-def count_media(messages: list[dict[str, Any]]) -> tuple[int, int]:
-    """How many image and audio parts the messages hold."""
-    images = audio = 0
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, list):
-            kinds = [part.get("type") for part in content if isinstance(part, dict)]
-            images += kinds.count("image_url")
-            audio += kinds.count("input_audio")
-    return images, audio
-
-
-def read_needs(payload: dict[str, Any], *, images: int, audio: int) -> frozenset[str]:
-    """What a deployment must be capable of to answer this."""
-    response_format = payload.get("response_format")
-    wants_schema = isinstance(response_format, dict) and response_format.get("type") == "json_schema"
-    wanted = {
-        "tools": bool(payload.get("tools") or payload.get("functions")),
-        "vision": images > 0,
-        "audio": audio > 0,
-        "json_schema": wants_schema,
-    }
-    return frozenset(need for need, needed in wanted.items() if needed)
-
-
-def estimate_tokens(body: bytes, messages: list[dict[str, Any]], images: int) -> int:
-    """Input tokens by the formula of this module."""
-    size = len(body) - (data_url_bytes(messages) if images else 0)
-    return max(1, size // BYTES_PER_TOKEN) + images * TOKENS_PER_IMAGE
-
-
-def data_url_bytes(messages: list[dict[str, Any]]) -> int:
-    """Bytes of image data inside the messages; they are not text and not priced as such."""
-    total = 0
-    for message in messages:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            image = part.get("image_url") if isinstance(part, dict) else None
-            url = image.get("url") if isinstance(image, dict) else image
-            if isinstance(url, str) and url.startswith("data:"):
-                total += len(url)
-    return total
 
 
 def end_user_of(payload: dict[str, Any]) -> str:

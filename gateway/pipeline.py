@@ -2,12 +2,12 @@
 
 from gateway.authenticate import authenticate
 from gateway.call import Call
+from gateway.dialects.dialect import Dialect, ModelRequest
 from gateway.errors import BadRequest
 from gateway.exchange import Exchange
 from gateway.http import while_connected
 from gateway.logged import describe_plan, describe_query, logged
 from gateway.messages import error_for_query
-from gateway.parse import ChatRequest, parse_chat
 from gateway.record import LogEntry
 from gateway.relay import relay_answer
 from gateway.services import Services
@@ -19,25 +19,25 @@ from routing.engine.snapshot import Snapshot
 GRACE = 0.1  # seconds between the end of the search and the end of everything
 
 
-async def serve_chat(call: Call, services: Services) -> None:
-    """Answer one chat completion, or raise a GatewayError before the first byte."""
+async def serve_request(call: Call, services: Services, dialect: Dialect) -> None:
+    """Answer one request in its dialect, or raise a GatewayError before the first byte."""
     caller = await authenticate(call, services.callers)
-    with logged(call, caller, services) as entry, services.limits.admit(caller) as ticket:
-        request = parse_chat(await call.read_body())
+    with logged(call, caller, services, dialect) as entry, services.limits.admit(caller) as ticket:
+        request = dialect.parse(await call.read_body())
         snapshot = services.snapshot()  # one snapshot from here to the end
         query = query_for(call, request, services.grants_of(caller), services.wall_clock())
         describe_query(entry, request, query)
         route = plan_for(snapshot, query, services)
         describe_plan(entry, route)
         ticket.reserve(route, request.input_tokens, request.max_tokens)
-        exchange = exchange_for(call, request, query, route, entry, services)
+        exchange = exchange_for(call, request, dialect, query, route, entry, services)
         try:
             await while_connected(call, relay_answer(exchange))
         finally:
             ticket.settle(entry)
 
 
-def query_for(call: Call, request: ChatRequest, grants: Grants, time: float) -> Query:
+def query_for(call: Call, request: ModelRequest, grants: Grants, time: float) -> Query:
     """The request as routing sees it."""
     return Query(
         model=request.model,
@@ -47,6 +47,8 @@ def query_for(call: Call, request: ChatRequest, grants: Grants, time: float) -> 
         input_tokens=request.input_tokens,
         output_tokens=request.max_tokens,
         stream=request.stream,
+        dialect=request.dialect,
+        native_only=request.obstacle is not None,
         time=time,
         grants=grants,
     )
@@ -61,7 +63,13 @@ def plan_for(snapshot: Snapshot, query: Query, services: Services) -> Plan:
 
 
 def exchange_for(
-    call: Call, request: ChatRequest, query: Query, route: Plan, entry: LogEntry, services: Services
+    call: Call,
+    request: ModelRequest,
+    dialect: Dialect,
+    query: Query,
+    route: Plan,
+    entry: LogEntry,
+    services: Services,
 ) -> Exchange:
     """The request with its deadlines: the alias's, or the client's when that is shorter."""
     own = client_deadline(call)
@@ -69,6 +77,7 @@ def exchange_for(
     return Exchange(
         call=call,
         request=request,
+        dialect=dialect,
         query=query,
         plan=route,
         entry=entry,

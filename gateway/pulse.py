@@ -37,8 +37,3 @@ class Pulse:
         for reply, headers in self._open.items():
             if now - reply.last_sent >= self._every:
                 reply.ping(headers, now)
-
-    @property
-    def streams(self) -> int:
-        """How many streams are open."""
-        return len(self._open)

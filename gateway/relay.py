@@ -7,16 +7,13 @@ import orjson
 import structlog
 
 from gateway.answer_headers import answer_headers, failure_headers, request_headers
-from gateway.attempts import Answered, first_answer
+from gateway.attempts import Answered, Attempt, first_answer
 from gateway.call import JSON
 from gateway.errors import DeadlinePassed, GatewayError, InternalError, StreamBroken, Unavailable
 from gateway.exchange import Exchange
 from gateway.logged import note_failure, note_usage
-from gateway.sse import DONE, frame
-from gateway.upstream.chunks import text_bytes
 from gateway.upstream.wire import Completion, UpstreamStream
-from gateway.usage import estimate_usage, read_usage
-from routing.engine.snapshot import Deployment
+from gateway.usage import estimate_usage
 
 log = structlog.get_logger("gateway.relay")
 LAST_WORDS = 5.0  # seconds for the error frame of a stream whose time is over
@@ -48,12 +45,12 @@ async def relay_completion(exchange: Exchange) -> None:
     async with first_answer(exchange) as answered:
         completion: Completion = answered.answer
         describe_answer(exchange, answered, completion.parameter_edits)
-        body = orjson.dumps(completion.body)
-        written = sum(text_bytes(choice["message"]) for choice in completion.body["choices"])
-        record_usage(exchange, answered.attempt.deployment, completion.usage, written)
-        await exchange.call.reply.whole(
-            200, body, (JSON, *answer_headers(exchange, answered.attempt.deployment))
-        )
+        record_usage(exchange, answered.attempt, completion.usage, completion.output_bytes)
+        body = completion.body
+        if answered.attempt.translated:
+            body = exchange.dialect.from_chat(body, exchange.request)
+        headers = (JSON, *answer_headers(exchange, answered.attempt.deployment))
+        await exchange.call.reply.whole(200, orjson.dumps(body), headers)
 
 
 async def relay_stream(exchange: Exchange) -> None:
@@ -62,7 +59,7 @@ async def relay_stream(exchange: Exchange) -> None:
     with services.pulse.keep_alive(reply, request_headers(exchange)):
         try:
             async with first_answer(exchange) as answered:
-                await relay_chunks(exchange, answered)
+                await relay_events(exchange, answered)
         except StreamBroken as broken:
             note_failure(exchange.entry, "truncated", broken.error)
             await end_with_error(exchange, broken.error)
@@ -70,26 +67,29 @@ async def relay_stream(exchange: Exchange) -> None:
             await reply.end()
 
 
-async def relay_chunks(exchange: Exchange, answered: Answered) -> None:
+async def relay_events(exchange: Exchange, answered: Answered) -> None:
     """Pass an open stream on to its end; however it ends, what it used is recorded and its connection closed."""
     stream: UpstreamStream = answered.answer
     describe_answer(exchange, answered, stream.parameter_edits)
     try:
-        await send_chunks(exchange, answered, stream)
+        await send_events(exchange, answered, stream)
     finally:
-        record_usage(exchange, answered.attempt.deployment, stream.usage, stream.output_bytes)
+        record_usage(exchange, answered.attempt, stream.usage, stream.output_bytes)
         await stream.close()
 
 
-async def send_chunks(exchange: Exchange, answered: Answered, stream: UpstreamStream) -> None:
-    """Every chunk as a frame, in the order they came; several at once when several came at once."""
-    reply, clock, include_usage = exchange.call.reply, exchange.services.clock, exchange.request.include_usage
-    headers = answer_headers(exchange, answered.attempt.deployment)
-    async for chunks in stream.chunks():
-        wanted = [frame(chunk) for chunk in chunks if chunk["choices"] or include_usage]
-        if wanted:
-            await reply.frames(b"".join(wanted), headers, clock())
-    await reply.frames(DONE, headers, clock())
+async def send_events(exchange: Exchange, answered: Answered, stream: UpstreamStream) -> None:
+    """Every event as frames, in the order they came; several at once when several came at once."""
+    reply, clock, attempt = exchange.call.reply, exchange.services.clock, answered.attempt
+    headers = answer_headers(exchange, attempt.deployment)
+    encoder = exchange.progress.encoder = exchange.dialect.encoder(
+        exchange.request, attempt.deployment.model, translated=attempt.translated
+    )
+    async for events in stream.events():
+        frames = encoder.events(events)
+        if frames:
+            await reply.frames(frames, headers, clock())
+    await reply.frames(encoder.end(), headers, clock())
 
 
 async def fail(exchange: Exchange, error: GatewayError) -> None:
@@ -103,9 +103,9 @@ async def fail(exchange: Exchange, error: GatewayError) -> None:
 
 
 async def end_with_error(exchange: Exchange, error: GatewayError) -> None:
-    """End the stream with the frame that every client raises on; no [DONE] follows."""
-    choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
-    data = frame({"error": error.envelope(), "choices": choices})
+    """End the stream with frames that the dialect's clients raise on."""
+    encoder = exchange.progress.encoder or exchange.dialect.encoder(exchange.request, "", translated=True)
+    data = encoder.error(error)
     with contextlib.suppress(TimeoutError):  # a client that does not read cannot be told
         async with asyncio.timeout(LAST_WORDS):
             await exchange.call.reply.frames(data, request_headers(exchange), exchange.services.clock())
@@ -123,8 +123,8 @@ def describe_answer(exchange: Exchange, answered: Answered, edits: dict[str, str
     exchange.progress.answer_seconds = exchange.services.clock() - answered.attempt.started
 
 
-def record_usage(exchange: Exchange, deployment: Deployment, raw: object, output_bytes: int) -> None:
+def record_usage(exchange: Exchange, attempt: Attempt, raw: object, output_bytes: int) -> None:
     """Usage as the upstream gave it, or estimated and marked so; and what it cost at the price in force."""
-    usage = read_usage(raw) if isinstance(raw, dict) else None
+    usage = attempt.dialect.read_usage(raw) if isinstance(raw, dict) else None
     usage = usage or estimate_usage(exchange.query.input_tokens, output_bytes)
-    note_usage(exchange.entry, usage, deployment.price_at(exchange.query.time))
+    note_usage(exchange.entry, usage, attempt.deployment.price_at(exchange.query.time))

@@ -12,8 +12,11 @@ from gateway.services import Services
 
 VERSIONED: tuple[tuple[str, type[GatewayConsumer]], ...] = (
     ("chat/completions", consumers.ChatCompletions),
+    ("completions", consumers.TextCompletions),
+    ("embeddings", consumers.Embeddings),
     ("models", consumers.Models),
     ("models/(?P<model>.+)", consumers.OneModel),
+    ("model/info", consumers.ModelInfo),
     ("providers", consumers.Providers),
     ("auto/config", consumers.AutoConfig),
 )
@@ -36,8 +39,11 @@ def busiest_first(services: Services, others: Any) -> Any:
 
     Channels' router tries patterns and copies the scope, which costs as much as planning a request.
     """
-    chat = consumers.ChatCompletions.as_asgi(services=services)
-    table = {"/v1/chat/completions": chat, "/chat/completions": chat}
+    table: dict[str, Any] = {}
+    for path, consumer in VERSIONED:
+        if issubclass(consumer, consumers.ModelEndpoint):
+            application = consumer.as_asgi(services=services)
+            table |= {f"/v1/{path}": application, f"/{path}": application}
 
     async def route(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await table.get(scope["path"], others)(scope, receive, send)

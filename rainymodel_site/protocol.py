@@ -4,10 +4,11 @@ import asyncio
 import json
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES = 16 * 1024
 HEADERS = 200
+REQUESTS_AHEAD = 8  # as many may wait behind a running one before the connection is read no further
 REFUSALS = {
     400: (b"Bad Request", "invalid_http", "This is not a valid HTTP/1.1 request."),
     408: (b"Request Timeout", "headers_too_slow", "The request's headers took too long to arrive."),
@@ -24,7 +25,10 @@ class HeadTooLarge(Exception):
 
 
 class CarefulProtocol(HttpToolsProtocol):
-    """Refuses heads that are too large or too slow; a stock server would collect them without end."""
+    """Refuses heads that are too large or too slow, and tells every request of a connection that its client left.
+
+    A stock server collects heads without end, and lets a request sent behind a running one hide the departure.
+    """
 
     head_seconds: ClassVar[float] = (
         30.0  # from the connection, or a later request's first byte, to the headers' end
@@ -37,6 +41,7 @@ class CarefulProtocol(HttpToolsProtocol):
         self._parsed = 0
         self._refusal = 400
         self._timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -44,6 +49,9 @@ class CarefulProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        for cycle in self._unfinished():
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -70,10 +78,24 @@ class CarefulProtocol(HttpToolsProtocol):
         self._head_open = False
         self._stop_timer()
         super().on_headers_complete()
+        if 0 < len(self.pipeline) <= REQUESTS_AHEAD:
+            self.flow.resume_reading()  # the end of a connection shows only while it is read
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when the parser stops."""
         self._refuse(self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """What uvicorn calls when a request's turn has come."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _unfinished(self) -> list[RequestResponseCycle]:
+        """The request that runs and those that wait behind it."""
+        waiting = [cycle for cycle, _ in self.pipeline]
+        if self._running is None or self._running.response_complete:
+            return waiting
+        return [self._running, *waiting]
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.head_seconds, self._too_slow)
@@ -92,8 +114,10 @@ class CarefulProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int) -> None:
+        """Answer and close; where an earlier request still has no whole answer, a second one may not cut into it."""
         if not self.transport.is_closing():
-            self.transport.write(refusal(status))
+            if not self._unfinished():
+                self.transport.write(refusal(status))
             self.transport.close()
 
 

@@ -61,7 +61,7 @@ class WorkerServer(uvicorn.Server):
         """Say goodbye now, stop accepting after the notice; a second call changes nothing."""
         if not self._lifecycle.draining:
             loop = asyncio.get_running_loop()
-            self._lifecycle.begin_drain(self._timing.notice, self._timing.drain, loop.time())
+            self._lifecycle.begin_drain()
             loop.call_later(self._timing.notice, self._stop_accepting)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

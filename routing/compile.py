@@ -102,12 +102,20 @@ def _deployment(entry: Entry, providers: Mapping[str, Provider], tiers: Mapping[
         context_window=entry["context_window"],
         output_limit=entry["output_limit"],
         capabilities=frozenset(entry["capabilities"]),
-        dialects=frozenset(entry["dialects"] or ("chat",)),
+        dialects=_spoken(entry["dialects"], owner),
         parameter_policy=tuple(sorted(entry["parameter_policy"].items())),
         quality=entry["quality"],
         limits=_own_or(entry, owner.limits),
         enabled=entry["enabled"],
     )
+
+
+def _spoken(dialects: list[str], owner: Provider) -> frozenset[str]:
+    """What can be asked here in its own words: litellm translates chat, and Anthropic's messages are relayed."""
+    listed = frozenset(dialects or ("chat",))
+    if owner.wire != "litellm":
+        return listed
+    return listed & ({"chat", "messages"} if owner.litellm_prefix == "anthropic/" else {"chat"})
 
 
 def _own_or(entry: Entry, limits: TimeLimits) -> TimeLimits:

@@ -180,6 +180,9 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
                 slug: deployment(slug, alias.split("/", 1)[1], "free", **free)
                 for slug, alias in {**trials, **lone}.items()
             },
+            "dialects/any": deployment("sun", "*", "free", **free)
+            | {"dialects": ["chat", "completions", "responses", "messages", "embeddings"]},
+            "sun/embedder": deployment("sun", "embedder", "free", **free) | {"dialects": ["embeddings"]},
             "sun/plain": deployment("sun", "plain-text-only", "free", **free) | {"capabilities": []},
             "sun/small": deployment("sun", "small-window", "free", **free, context_window=100),
         },
@@ -194,6 +197,8 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             },
             **{trial: {"listed": False, "routes": [slug, "rain/ok"]} for slug, trial in trials.items()},
             **{trial: {"listed": False, "routes": [slug]} for slug, trial in lone.items()},
+            "native/*": {"listed": False, "routes": ["dialects/any"]},
+            "embedder": {"routes": ["sun/embedder"]},
             "patient": {"routes": ["patient/ok"]},
             "peculiar": {"routes": ["peculiar/any"]},
             "touchy/*": {"listed": False, "routes": ["touchy/any"]},

@@ -11,8 +11,10 @@ from gateway.tests.live import LiveGateway
 PATIENCE = 1.0  # the promise is 250 ms; a busy test machine gets more
 
 
-def leave_after(gateway: LiveGateway, model: str, *, stream: bool, pause: float) -> None:
-    """Send a request on a socket of our own, wait, close."""
+def leave_after(
+    gateway: LiveGateway, model: str, *, stream: bool, pause: float, behind: tuple[bytes, ...] = ()
+) -> None:
+    """Send a request on a socket of our own, and bytes `behind` it piece by piece once it runs; wait, close."""
     host, port = gateway.url.removeprefix("http://").split(":")
     body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream})
     head = (
@@ -22,6 +24,33 @@ def leave_after(gateway: LiveGateway, model: str, *, stream: bool, pause: float)
     with socket.create_connection((host, int(port)), 5) as connection:
         connection.sendall(head.encode() + body)
         time.sleep(pause)
+        for piece in behind:
+            connection.sendall(piece)
+            time.sleep(0.05)  # so that each arrives by itself
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+UPLOAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n{"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [(HEALTH,), (HEALTH, HEALTH + HEALTH), (HEALTH[:20],), (UPLOAD,)],
+    ids=["one", "three", "half-a-head", "half-a-body"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("scenario", ["silence", "slow:head=0,first=0,chunk=0.01,chunks=1001"])
+def test_a_request_sent_behind_a_running_one_does_not_hide_that_the_client_left(
+    uvicorn_gateway: LiveGateway, scenario: str, stream: bool, behind: tuple[bytes, ...]
+):
+    ledger = uvicorn_gateway.upstreams["sun"].ledger
+    before = len(ledger.of(scenario))
+    leave_after(uvicorn_gateway, f"fake/{scenario}", stream=stream, pause=0.2, behind=behind)
+    left = time.monotonic()
+
+    (entry,) = ledger.of(scenario)[before:]
+    assert ledger.wait_until(lambda _: entry.client_gone_after is not None, timeout=2)
+    assert time.monotonic() - left < PATIENCE
 
 
 @pytest.mark.parametrize("stream", [False, True])

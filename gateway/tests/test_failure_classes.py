@@ -132,6 +132,24 @@ def test_our_own_credential_is_removed_whatever_it_looks_like():
     assert classify_status(400, {}, body, "0f3c9a7b8d").detail == "bad token [removed] for tenant"
 
 
+def test_our_own_credential_is_removed_from_an_error_inside_a_200():
+    error = {"type": "invalid_request_error", "message": "bad token 0f3c9a7b8d for tenant"}
+
+    assert classify_error_object(error, "0f3c9a7b8d").detail == "bad token [removed] for tenant"
+
+
+def test_our_own_credential_is_removed_however_the_json_spells_it():
+    body = rb'{"error":{"message":"bad token \u0030f3c9a7b8d for tenant"}}'
+
+    assert classify_status(400, {}, body, "0f3c9a7b8d").detail == "bad token [removed] for tenant"
+
+
+def test_an_error_nested_too_deep_is_read_by_its_status_alone():
+    for levels in (300, 1000):
+        body = b'{"error":{"message":' + b"[" * levels + b"]" * levels + b"}}"
+        assert classify_status(400, {}, body).detail == ""
+
+
 def test_an_upstream_refusing_our_key_leaves_none_of_its_text():
     assert (
         classify_status(401, {}, b'{"error":{"message":"Incorrect API key provided: sk-12345678901"}}').detail

@@ -5,7 +5,7 @@ import pytest
 from gateway.errors import BadRequest
 from gateway.hosts import Hosts
 
-HOSTS = ("rm.orcest.ai", ".example.org", "localhost", "[::1]")
+HOSTS = ("rm.orcest.ai", ".example.org", "LocalHost", "[::1]", "rainy_model")
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ HOSTS = ("rm.orcest.ai", ".example.org", "localhost", "[::1]")
         "localhost:8080",
         "[::1]",
         "[::1]:80",
+        "rm.orcest.ai.",
+        "a.example.org.:443",
+        "LOCALHOST",
+        "rainy_model:8080",
     ],
 )
 def test_our_own_names_pass_with_and_without_a_port(host: str):
@@ -37,6 +41,18 @@ def test_our_own_names_pass_with_and_without_a_port(host: str):
         "localhost:x@evil",
         "localhost:80:90",
         "localhost:<script>",
+        "localhost:",
+        "localhost:²",
+        "localhost:123456",
+        "rm.orcest.ai..",
+        "a..example.org",
+        ".example.org",
+        "[::1].",
+        "[::1",
+        "localhost\n",
+        "löcalhost",
+        "\u212aocalhost",
+        "a" * 400 + ".example.org",
     ],
 )
 def test_foreign_and_malformed_names_do_not(host: str):
@@ -51,7 +67,7 @@ def test_a_missing_host_does_not_pass():
         Hosts(HOSTS).check(None)
 
 
-@pytest.mark.parametrize("host", ["a/b", "a b", "a@b", ""])
+@pytest.mark.parametrize("host", ["a/b", "a b", "a@b", "", ".", "a,b", "bücher.example", "[::1]]"])
 def test_a_star_takes_any_host_name_but_nothing_else(host: str):
     Hosts(("*",)).check(b"anything.example:99")
     with pytest.raises(BadRequest):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.call import Reply
+from gateway.dialects.registry import CHAT
 from gateway.errors import UpstreamsFailed
 from gateway.http import refuse
 from gateway.pulse import Pulse
@@ -48,7 +49,7 @@ async def test_once_a_ping_is_on_its_way_nobody_answers_otherwise():
     wire = Wire()
     reply = Reply(wire.send, ())
     reply.ping((), 1.0)
-    await refuse(reply, UpstreamsFailed("too late"))
+    await refuse(reply, UpstreamsFailed("too late"), CHAT, "an-id")
     await reply.frames(b"data: error\n\n", (), 2.0)
     await reply.end()
 
@@ -104,4 +105,3 @@ async def test_only_a_silent_stream_is_pinged_and_none_after_its_end():
     await reply.end()
 
     assert wire.body == b": ping\n\ndata: 1\n\n"
-    assert pulse.streams == 0

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
+from gateway.dialects.chat_request import parse_chat
 from gateway.errors import BadRequest
-from gateway.parse import parse_chat
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 

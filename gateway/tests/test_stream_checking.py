@@ -59,8 +59,8 @@ def test_usage_is_kept_for_the_end_and_the_last_one_wins():
     )
 
     assert all("usage" not in chunk for chunk in seen)
-    assert check.usage_chunk()["usage"] == {"total_tokens": 9}
-    assert check.usage_chunk()["choices"] == []
+    assert check.closing()[0]["usage"] == {"total_tokens": 9}
+    assert check.closing()[0]["choices"] == []
 
 
 def test_a_tool_calls_id_type_and_name_come_only_in_its_first_delta():
@@ -71,6 +71,44 @@ def test_a_tool_calls_id_type_and_name_come_only_in_its_first_delta():
     calls = [chunk["choices"][0]["delta"]["tool_calls"][0] for chunk in seen]
     assert calls[0] == {**first, "index": 0}
     assert calls[1] == {"index": 0, "function": {"arguments": '{"a"'}}
+
+
+def tool_delta(arguments: str = "", call_id: str | None = None, index: int | None = 0) -> dict[str, object]:
+    start = {"id": call_id, "function": {"name": f"f_{call_id}", "arguments": arguments}}
+    call = start if call_id else {"function": {"arguments": arguments}}
+    return delta(tool_calls=[call if index is None else {"index": index, **call}])
+
+
+def calls_seen(seen: list[dict[str, object]]) -> list[tuple[int, str | None, str]]:
+    calls = [call for chunk in seen for call in chunk["choices"][0]["delta"]["tool_calls"]]
+    return [(call["index"], call.get("id"), call["function"]["arguments"]) for call in calls]
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_parallel_tool_calls_that_share_an_index_stay_apart_by_their_ids(index: int | None):
+    _, seen = taken(
+        tool_delta("", "a", index), tool_delta("1", index=index), tool_delta("", "b", index),
+        tool_delta("2", index=index), tool_delta("3", "a", index), tool_delta("4", "b", index),
+    )  # fmt: skip
+
+    assert calls_seen(seen) == [
+        (0, "a", ""), (0, None, "1"), (1, "b", ""), (1, None, "2"), (0, None, "3"), (1, None, "4"),
+    ]  # fmt: skip
+    assert seen[2]["choices"][0]["delta"]["tool_calls"][0]["function"]["name"] == "f_b"
+
+
+def test_a_tool_call_moved_aside_takes_no_other_calls_index():
+    _, seen = taken(
+        tool_delta("", "a"), tool_delta("", "b"), tool_delta("", "c", 1), tool_delta("x", index=1)
+    )
+
+    assert calls_seen(seen) == [(0, "a", ""), (1, "b", ""), (2, "c", ""), (2, None, "x")]
+
+
+def test_a_tool_calls_id_that_comes_late_begins_no_other_call():
+    _, seen = taken(tool_delta("1"), tool_delta("2", "a"), tool_delta("", "b"))
+
+    assert calls_seen(seen) == [(0, None, "1"), (0, None, "2"), (1, "b", "")]
 
 
 @pytest.mark.parametrize("field", ["content", "reasoning_content", "refusal"])
@@ -138,7 +176,16 @@ def test_text_is_counted_in_bytes_for_the_estimate():
     assert check.text_bytes == 3 + 2 + 4
 
 
-@pytest.mark.parametrize("index", [[], {}, "0", 1.5])
+@pytest.mark.parametrize("index", ["x", True, 1.5, None])
+def test_a_whole_answers_odd_index_is_put_right(index: object):
+    _, seen = taken(*chunks_of({"choices": [{"index": index, "message": {"content": "hi"}}]}))
+
+    indexes = [chunk["choices"][0]["index"] for chunk in seen]
+    assert indexes == [0, 0]
+    assert [type(value) for value in indexes] == [int, int]
+
+
+@pytest.mark.parametrize("index", [[], {}, "0", 1.5, True])
 def test_a_tool_call_with_an_index_that_is_no_number_is_refused(index: object):
     with pytest.raises(NotAChunk):
         taken(delta(tool_calls=[{"index": index, "function": {}}]))

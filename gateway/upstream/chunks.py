@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gateway.dialects.dialect import NotAnAnswer
+
 Chunk = dict[str, Any]
 CONTENT_FIELDS = (
     "content",
@@ -16,8 +18,43 @@ CONTENT_FIELDS = (
 TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
-class NotAChunk(ValueError):
+class NotAChunk(NotAnAnswer):
     """The event is JSON, but not a piece of a chat completion."""
+
+
+class CallPlaces:
+    """One choice's tool calls. Some upstreams give every parallel call the index 0: another id is another call, and
+    takes the next free index.
+    """
+
+    __slots__ = ("_by_id", "_newest")
+
+    def __init__(self) -> None:
+        self._by_id: dict[tuple[int, str], int] = {}
+        self._newest: dict[int, int] = {}  # the upstream's index → the index of its newest call
+
+    def place(self, given: int, call_id: object) -> tuple[int, bool]:
+        """The index clients see for a delta with the upstream's index and id, and whether a call begins with it."""
+        known = self._newest.get(given)
+        if not isinstance(call_id, str) or not call_id:
+            return (self._begin(given), True) if known is None else (known, False)
+        same = self._by_id.get((given, call_id))
+        if same is not None:
+            self._newest[given] = same
+            return same, False
+        if (
+            known is not None and known not in self._by_id.values()
+        ):  # it began without an id, and here is its id
+            self._by_id[given, call_id] = known
+            return known, False
+        index = self._by_id[given, call_id] = self._begin(given)
+        return index, True
+
+    def _begin(self, given: int) -> int:
+        taken = {*self._newest.values(), *self._by_id.values()}
+        index = max(taken) + 1 if given in taken else given
+        self._newest[given] = index
+        return index
 
 
 class ChunkCheck:
@@ -42,7 +79,7 @@ class ChunkCheck:
         self._id = ""
         self._roles: set[int] = set()
         self._finished: set[int] = set()
-        self._tool_calls: dict[tuple[int, int], bool] = {}
+        self._tool_calls: dict[int, CallPlaces] = {}
         self.has_content = False
         self.text_bytes = 0
         self.usage: dict[str, Any] | None = None
@@ -51,6 +88,15 @@ class ChunkCheck:
     def complete(self) -> bool:
         """True when every choice that began has a finish reason."""
         return bool(self._roles) and self._finished == self._roles
+
+    @property
+    def ended(self) -> bool:
+        """The stream's own [DONE] says so."""
+        return False
+
+    def has_finished(self, choices: int) -> bool:
+        """Whether so many choices have finished and none is open; with `n`, some may not have begun yet."""
+        return len(self._finished) >= choices and self.complete
 
     def take(self, chunk: Chunk) -> Chunk | None:
         """The chunk as clients may see it; None when nothing of it is for them. Raises NotAChunk."""
@@ -68,9 +114,9 @@ class ChunkCheck:
         chunk["choices"] = kept
         return self._with_head(chunk)
 
-    def usage_chunk(self) -> Chunk:
-        """The closing chunk for clients that asked for usage."""
-        return self._with_head({"choices": [], "usage": self.usage})
+    def closing(self) -> list[Chunk]:
+        """The usage chunk, when there was usage."""
+        return [] if self.usage is None else [self._with_head({"choices": [], "usage": self.usage})]
 
     def _with_head(self, chunk: Chunk) -> Chunk:
         if not self._id:
@@ -115,18 +161,20 @@ class ChunkCheck:
     def _tidy_tool_calls(self, index: int, calls: Any) -> None:
         if not isinstance(calls, list):
             raise NotAChunk
+        places = self._tool_calls.get(index)
+        if places is None:
+            places = self._tool_calls[index] = CallPlaces()
         for place, call in enumerate(calls):
             if not isinstance(call, dict):
                 raise NotAChunk
-            key = (index, whole_number(call, "index", place))
-            if key in self._tool_calls:
+            call["index"], begins = places.place(whole_number(call, "index", place), call.get("id"))
+            if begins:
+                call.setdefault("type", "function")
+            else:
                 call.pop("id", None)
                 call.pop("type", None)
                 if isinstance(call.get("function"), dict):
                     call["function"].pop("name", None)
-            else:
-                self._tool_calls[key] = True
-                call.setdefault("type", "function")
 
 
 def whole_number(holder: Chunk, name: str, otherwise: int) -> int:
@@ -134,7 +182,7 @@ def whole_number(holder: Chunk, name: str, otherwise: int) -> int:
     value = holder.get(name)
     if value is None:
         value = holder[name] = otherwise
-    if not isinstance(value, int):
+    if type(value) is not int:
         raise NotAChunk
     return value
 
@@ -162,13 +210,21 @@ def _holds_an_answer(choice: Any) -> bool:
     return isinstance(message.get("content"), str | list) or any(message.get(name) for name in CONTENT_FIELDS)
 
 
+def put_indexes_right(choices: list[Chunk]) -> None:
+    """In a whole answer a choice whose index is no whole number gets its place in the list."""
+    for place, choice in enumerate(choices):
+        if type(choice.get("index")) is not int:
+            choice["index"] = place
+
+
 def chunks_of(body: dict[str, Any]) -> list[Chunk]:
     """A whole completion as the chunks of a stream: one delta, then the finish reason, then usage."""
     head: Chunk = {name: body.get(name) for name in ("id", "created", "system_fingerprint") if name in body}
     deltas: list[Chunk] = []
     finishes: list[Chunk] = []
-    for place, choice in enumerate(body["choices"]):
-        index = choice.get("index", place)
+    put_indexes_right(body["choices"])
+    for choice in body["choices"]:
+        index = choice["index"]
         delta = {name: value for name, value in choice["message"].items() if value is not None}
         deltas.append({"index": index, "delta": delta, "finish_reason": None})
         finishes.append({"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"})

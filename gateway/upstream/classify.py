@@ -16,6 +16,7 @@ from routing.engine.outcome import Fault, Outcome
 
 LONGEST_DETAIL = 200
 GARBAGE_RETRY_AFTER = 5.0
+DEEP = 200  # brackets; JSON with no more of them is never too deep for orjson, whose limit is 254 levels
 RETRY_ELSEWHERE = frozenset({408, 409, 425})
 QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|monthly included credits|billing_hard_limit", re.I
@@ -42,10 +43,10 @@ SECRETS = re.compile(r"\b(?:sk|pk|hf|xai|gsk|key)[-_][\w\-.]{8,}|\bAIza[\w\-]{8,
 
 def classify_status(status: int, headers: Mapping[str, str], body: bytes, credential: str = "") -> Outcome:
     """The outcome of an answer whose status is not 200; `credential` is ours, in case the text repeats it."""
-    if credential:
-        body = body.replace(credential.encode(), b"[removed]")
-    error = error_object(body)
-    text = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('message') or ''}"
+    return _classify(status, headers, *_words_of(error_object(body), credential))
+
+
+def _classify(status: int, headers: Mapping[str, str], text: str, message: str) -> Outcome:
     if status == 429:
         return _too_many(headers, text)
     if status == 402:
@@ -57,29 +58,38 @@ def classify_status(status: int, headers: Mapping[str, str], body: bytes, creden
     if status in RETRY_ELSEWHERE:
         return Outcome(Fault.UNHEALTHY, "timeout" if status == 408 else "server_error", status)
     if 400 <= status < 500:
-        return _their_word_on_the_request(status, text, str(error.get("message") or ""))
+        return _their_word_on_the_request(status, text, message)
     if 200 <= status < 300:
         return Outcome(Fault.UNHEALTHY, "bad_response", status)
     return Outcome(Fault.UNHEALTHY, "server_error", status, read_retry_after(headers))
 
 
-def classify_error_object(error: Mapping[str, Any]) -> Outcome:
-    """The outcome of an error object inside a 200 or an event stream: its code, read as a status where it is one."""
-    body = orjson.dumps({"error": dict(error)})
+def classify_error_object(error: Mapping[str, Any], credential: str = "") -> Outcome:
+    """The outcome of an error object inside a 200 or an event stream: its code, read as a status where it is one;
+    `credential` as above.
+    """
+    text, message = _words_of(error, credential)
     for name in ("status", "code", "status_code"):
         value = error.get(name)
         if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdigit():
             value = int(value)
         if isinstance(value, int) and 300 <= value <= 599:
-            return classify_status(value, {}, body)
-    text = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('message') or ''}"
+            return _classify(value, {}, text, message)
     if "rate_limit" in text:
         return _too_many({}, text)
     if QUOTA.search(text):
         return Outcome(Fault.QUOTA, "quota_exhausted")
     if "invalid_request" in text or TOO_LONG.search(text) or FILTERED.search(text):
-        return _their_word_on_the_request(400, text, str(error.get("message") or ""))
+        return _their_word_on_the_request(400, text, message)
     return Outcome(Fault.UNHEALTHY, "server_error")
+
+
+def _words_of(error: Mapping[str, Any], credential: str) -> tuple[str, str]:
+    """Code, type and message in one text, and the message alone, without our credential."""
+    message = str(error.get("message") or "")
+    if credential:
+        message = message.replace(credential, "[removed]")
+    return f"{error.get('code') or ''} {error.get('type') or ''} {message}", message
 
 
 def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
@@ -107,7 +117,7 @@ def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:
 def error_object(body: bytes) -> dict[str, Any]:
     """The `error` of a JSON body in any of the usual shapes; empty when there is none."""
     try:
-        parsed = orjson.loads(body)
+        parsed = read_json(body)
     except orjson.JSONDecodeError:
         return {}
     if isinstance(parsed, list) and parsed:  # Gemini wraps its error in a list
@@ -118,6 +128,17 @@ def error_object(body: bytes) -> dict[str, Any]:
     if isinstance(error, dict):
         return error
     return {"message": error} if isinstance(error, str) else {}
+
+
+def read_json(raw: bytes) -> Any:
+    """An upstream's JSON. Raises JSONDecodeError, also when it is nested too deep to be written again."""
+    value = orjson.loads(raw)
+    if len(raw) > 2 * DEEP and raw.count(b"[") + raw.count(b"{") > DEEP:
+        try:
+            orjson.dumps(value)
+        except orjson.JSONEncodeError:
+            raise orjson.JSONDecodeError("nested too deep", "", 0) from None
+    return value
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

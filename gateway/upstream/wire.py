@@ -4,31 +4,43 @@ Open an attempt → the first content, or a classified failure; then chunks; the
 before content and StreamBroken after it, and nothing else.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.parse import ChatRequest
 from routing.engine.snapshot import Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamCall:
-    """One attempt: what to send, where, with which credential, and the seconds it may take to the first content."""
+    """One attempt: what to send, where, with which credential, and the seconds it may take to the first content.
+
+    `payload` is said in `dialect`; the wire puts in the upstream's model and applies the deployment's parameter
+    policy. `left_out` names fields of the client's that `payload` lacks already. `headers` are the client's own that
+    belong to the dialect.
+    """
 
     deployment: Deployment
-    request: ChatRequest
+    dialect: str
+    payload: dict[str, Any]
+    stream: bool
     credential: str | None
     first_content_limit: float
+    headers: tuple[tuple[str, str], ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Completion:
-    """A whole JSON answer, checked. `first_content` is the seconds to the first byte of the body."""
+    """A whole JSON answer, checked. `first_content` is the seconds to the first byte of the body.
+
+    `output_bytes` are the bytes of text in it, for estimating usage where the upstream gives none.
+    """
 
     body: dict[str, Any]
     first_content: float
     usage: dict[str, Any] | None = None
+    output_bytes: int = 0
     parameter_edits: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,8 +58,8 @@ class UpstreamStream(Protocol):
     def output_bytes(self) -> int:
         """Bytes of text read so far, for estimating usage where the upstream gives none."""
 
-    def chunks(self) -> AsyncIterator[list[dict[str, Any]]]:
-        """Checked chunks as they arrive, several at a time when several arrived; the usage chunk last.
+    def events(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Checked events as they arrive, several at a time when several arrived; a chat's usage chunk last.
 
         Raises StreamBroken when the stream ends without being complete.
         """
@@ -57,7 +69,7 @@ class UpstreamStream(Protocol):
 
 
 class Wire(Protocol):
-    """One dialect of upstream."""
+    """One way to reach upstreams."""
 
     async def complete(self, call: UpstreamCall) -> Completion:
         """One whole answer. Raises AttemptFailed."""

@@ -69,7 +69,7 @@ def block() -> str:
 ANSWERS = {
     "/pid": lambda: str(os.getpid()),
     "/number": lambda: os.environ["RAINYMODEL_WORKER_NUMBER"],
-    "/draining": lambda: f"{lifecycle.draining} {lifecycle.drain_ends is not None}",
+    "/draining": lambda: str(lifecycle.draining),
     "/crash": crash,
     "/block": block,
 }

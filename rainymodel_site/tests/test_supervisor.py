@@ -131,10 +131,10 @@ def test_after_the_drain_a_stream_is_cut_with_its_last_words(tmp_path: Path):
 
 def test_during_the_notice_requests_are_taken_and_afterwards_the_port_is_free():
     with supervised(notice=1.5) as running:
-        assert running.get("/draining") == "False False"
+        assert running.get("/draining") == "False"
         running.tell(signal.SIGTERM)
 
-        eventually(lambda: running.get("/draining") == "True True", within=1)
+        eventually(lambda: running.get("/draining") == "True", within=1)
         finished(running.process)
         with pytest.raises(urllib.error.URLError):
             running.get("/pid")

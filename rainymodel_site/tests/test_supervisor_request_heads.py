@@ -92,6 +92,25 @@ class Hasty(CarefulProtocol):
     head_seconds = 0.2
 
 
+async def little_server(protocol: type[CarefulProtocol]) -> asyncio.Server:
+    """The little application under this protocol, in this process."""
+    config = uvicorn.Config(little_app.application, log_config=None)
+    state = ServerState()
+    return await asyncio.get_running_loop().create_server(
+        lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+
+
+async def say(server: asyncio.Server, sent: bytes) -> bytes:
+    """What comes back until the server closes."""
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(sent)
+    async with asyncio.timeout(5):
+        said = await reader.read()
+    writer.close()
+    return said
+
+
 @pytest.mark.parametrize(
     ("sent", "answered"),
     [
@@ -101,17 +120,24 @@ class Hasty(CarefulProtocol):
     ],
 )
 async def test_a_head_that_never_ends_is_given_up(sent: bytes, answered: bytes):
-    config = uvicorn.Config(little_app.application, log_config=None)
-    state = ServerState()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Hasty(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    async with server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        writer.write(sent)
-        async with asyncio.timeout(5):
-            said = await reader.read()
-        writer.close()
+    async with await little_server(Hasty) as server:
+        said = await say(server, sent)
 
     assert said.startswith(answered)
     assert bool(said) == bool(answered)
+
+
+async def test_a_broken_head_behind_a_running_request_closes_without_a_word_into_its_answer():
+    async with await little_server(CarefulProtocol) as server:
+        said = await say(server, b"GET /stream?3 HTTP/1.1\r\nhost: h\r\n\r\nnonsense\r\n\r\n")
+
+    assert b"invalid_http" not in said
+
+
+async def test_requests_sent_all_at_once_are_answered_one_after_the_other():
+    ask_once = b"GET /draining HTTP/1.1\r\nhost: h\r\n\r\n"
+    last = b"GET /pid HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"
+    async with await little_server(CarefulProtocol) as server:
+        said = await say(server, ask_once * 30 + last)
+
+    assert said.count(b"HTTP/1.1 200 OK") == 31

@@ -22,7 +22,8 @@ class Grants:
 class Query:
     """One request as routing sees it.
 
-    `provider` filters by provider slug or upstream label. `needs` is a subset of CAPABILITIES.
+    `provider` filters by provider slug or upstream label. `needs` is a subset of CAPABILITIES. `dialect` is what the
+    client speaks: a deployment that does not speak it is asked in chat, unless the request is `native_only`.
     `input_tokens` is an estimate, `output_tokens` the caller's maximum (None: not said). `time` is wall
     time in seconds since 1970 and only decides which price is in force.
     """
@@ -35,5 +36,6 @@ class Query:
     output_tokens: int | None = None
     stream: bool = False
     dialect: str = "chat"
+    native_only: bool = False
     time: float = 0.0
     grants: Grants = Grants()

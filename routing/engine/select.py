@@ -19,6 +19,7 @@ from routing.engine.snapshot import Alias, Deployment, Price, Route, Snapshot, T
 
 DEFAULT_POLICY = "auto"
 MEMO_ENTRIES = 1_000
+TRANSLATED = frozenset({"completions", "responses", "messages"})  # dialects that chat can stand in for
 LONGEST_NAME = 200  # a pattern matches names of any length; longer ones are not worth remembering
 # A deployment left out for one of these cannot be called here, whatever the request was about.
 NOT_HERE = frozenset({"disabled", "no_credential", "wire_unavailable", "tier_not_in_policy"})
@@ -59,6 +60,8 @@ def select(snapshot: Snapshot, query: Query) -> Selection:
         query.policy,
         query.provider,
         query.needs,
+        query.dialect,
+        query.native_only,
         query.grants,
         bisect_right(edges.price_starts, query.time),
         bisect_left(edges.windows, _tokens(query)),
@@ -153,10 +156,19 @@ def _not_able(query: Query, deployment: Deployment) -> tuple[str, str] | None:
     missing = query.needs - deployment.capabilities
     if missing:
         return "capability", ", ".join(sorted(missing))
+    if not is_spoken(query, deployment):
+        return "capability", f"it does not speak {query.dialect}"
     window = deployment.context_window
     if window is not None and _tokens(query) > window:
         return "context_too_small", f"a window of {window} tokens"
     return None
+
+
+def is_spoken(query: Query, deployment: Deployment) -> bool:
+    """Whether the deployment can be asked: in the client's own dialect, or in chat where that is as good."""
+    if query.dialect in deployment.dialects:
+        return True
+    return "chat" in deployment.dialects and not query.native_only and query.dialect in TRANSLATED
 
 
 def _too_expensive(query: Query, policy: TierPolicy, price: Price | None) -> tuple[str, str] | None:

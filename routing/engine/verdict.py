@@ -87,7 +87,7 @@ def _missing(plan: Plan, query: Query) -> str:
     """What the refused deployments lack of the request's needs; the one lacking least speaks for all."""
     refused = [rejection.deployment for rejection in plan.ineligible if rejection.reason == "capability"]
     least = min((query.needs - deployment.capabilities for deployment in refused), key=len)
-    return ", ".join(sorted(least))
+    return ", ".join(sorted(least)) or query.dialect
 
 
 def _longest_window(plan: Plan) -> int | None:

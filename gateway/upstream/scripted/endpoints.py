@@ -1,4 +1,7 @@
-"""Which request gets which script: chat completions, the model listings, and the ledger's own address."""
+"""Which request gets which script: the faces of the upstream, its listings, and the ledger's own address.
+
+A face answers one dialect's path; what it plays is chosen by the model's name, as everywhere.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,9 +11,14 @@ from typing import Any
 
 import orjson
 
+from gateway.upstream.scripted.anthropic import messages_script
+from gateway.upstream.scripted.gemini import generate_script
 from gateway.upstream.scripted.ledger import Entry, Ledger
+from gateway.upstream.scripted.listings import lm_studio_models, ollama_show, router_models
+from gateway.upstream.scripted.responses import as_chat, retold
 from gateway.upstream.scripted.scenarios import UnknownSetting, cast
 from gateway.upstream.scripted.script import Call, Script, error_reply, json_reply
+from gateway.upstream.scripted.text import completions_script, embeddings_script
 from gateway.upstream.scripted.wire import Request
 
 LEDGER_PATH = "/__ledger__"
@@ -34,14 +42,16 @@ def respond(stage: Stage, request: Request, turn: int) -> tuple[Entry | None, Sc
     if path == LEDGER_PATH:
         return None, _ledger_script(stage, request.method)
     entry = stage.ledger.open_entry(request.method, request.path, request.head, request.body)
-    if request.method == "POST" and path.endswith("/chat/completions"):
-        return entry, _chat_script(stage, request, entry, turn)
+    if request.method == "POST":
+        for ending, face in FACES.items():
+            if path.endswith(ending):
+                return entry, face(stage, request, entry, turn)
     if request.method == "GET" and path in LISTINGS:
         return entry, json_reply(LISTINGS[path](stage))
     return entry, error_reply(404, f"Unknown request URL: {request.method} {path}.", code="unknown_url")
 
 
-def _chat_script(stage: Stage, request: Request, entry: Entry, turn: int) -> Script:
+def chat_script(stage: Stage, request: Request, entry: Entry, turn: int) -> Script:
     try:
         document = orjson.loads(request.body)
     except orjson.JSONDecodeError:
@@ -56,6 +66,10 @@ def _chat_script(stage: Stage, request: Request, entry: Entry, turn: int) -> Scr
         return error_reply(400, str(problem), code="unknown_setting")
     entry.scenario = role.name
     return role.play(call)
+
+
+def responses_script(stage: Stage, request: Request, entry: Entry, turn: int) -> Script:
+    return retold(chat_script(stage, as_chat(request), entry, turn))
 
 
 def _call(stage: Stage, request: Request, document: dict[str, Any], number: int, turn: int) -> Call:
@@ -97,7 +111,20 @@ def _ollama_tags(stage: Stage) -> dict[str, Any]:
     return {"models": [{"name": model, "model": model, **facts} for model in stage.models]}
 
 
+# The end of a POST's path → the face that answers it.
+FACES: dict[str, Callable[[Stage, Request, Entry, int], Script]] = {
+    "/chat/completions": chat_script,
+    "/completions": completions_script,
+    "/embeddings": embeddings_script,
+    "/api/show": lambda stage, request, entry, turn: ollama_show(stage.models, request.body),
+    "/responses": responses_script,
+    "/v1/messages": messages_script,
+    ":generateContent": generate_script,
+    ":streamGenerateContent": generate_script,
+}
 LISTINGS: dict[str, Callable[[Stage], dict[str, Any]]] = {
     "/v1/models": _openai_models,
+    "/router/v1/models": lambda stage: router_models(stage.models, int(stage.clock())),
     "/api/tags": _ollama_tags,
+    "/api/v0/models": lambda stage: lm_studio_models(stage.models),
 }

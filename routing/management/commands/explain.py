@@ -13,7 +13,7 @@ from routing.engine.errors import RoutingError
 from routing.engine.health import Health
 from routing.engine.plan import Plan, plan
 from routing.engine.query import Query
-from routing.engine.snapshot import CAPABILITIES, Deployment, Snapshot
+from routing.engine.snapshot import CAPABILITIES, DIALECTS, Deployment, Snapshot
 from routing.provider_secrets import surroundings_here
 from routing.publish import newest_revision
 
@@ -29,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--policy", help="as in X-RainyModel-Policy")
         parser.add_argument("--provider", help="as in X-RainyModel-Provider")
         parser.add_argument("--needs", default="", help=f"comma-separated, of: {', '.join(CAPABILITIES)}")
+        parser.add_argument("--dialect", default="chat", choices=DIALECTS, help="what the client speaks")
         parser.add_argument("--tokens", type=int, default=0, help="estimated tokens of the input")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             policy=options["policy"],
             provider=options["provider"],
             needs=read_needs(options["needs"]),
+            dialect=options["dialect"],
             input_tokens=options["tokens"],
             time=time.time(),
         )

@@ -82,6 +82,35 @@ def error_in_200(call: Call, code: int = 429) -> Script:
 
 
 @scenario
+def key_in_error(call: Call) -> Script:
+    """Status 200 and an error whose text repeats the credential that the request carried, in the shape asked for."""
+    problem = error_document(
+        f"No tenant has {call.authorization.partition(' ')[2]}.", "invalid_request_error"
+    )
+    return sse_reply([event(orjson.dumps(problem)), DONE]) if call.stream else json_reply(problem)
+
+
+@scenario
+def deep(call: Call, levels: int = 300, after: int = 0, pause: float = 0.0) -> Script:
+    """A field nested `levels` deep in the JSON answer; or in a stream's chunk, behind `after` pieces and a pause."""
+    nested = b'"deep":' + b"[" * levels + b"]" * levels + b',"choices"'
+    if not call.stream:
+        return body_reply(document_bytes(call).replace(b'"choices"', nested, 1))
+    spoken = list(parts(as_events(compose(call))))
+    odd, at = spoken[after + 1], after + 1
+    nested_part = Part(odd.data.replace(b'"choices"', nested, 1), odd.events)
+    return sse_reply([*spoken[:at], Wait(pause), nested_part, *spoken[at + 1 :]])
+
+
+@scenario
+def odd_index(call: Call) -> Script:
+    """A JSON answer whose choice has the index `x`, even when a stream was asked for."""
+    document = as_document(compose(call))
+    document["choices"][0]["index"] = "x"
+    return json_reply(document)
+
+
+@scenario
 def no_choices(call: Call, how: str = "missing") -> Script:
     """An answer, or a stream of chunks, without `choices`; how=empty for an empty list."""
     if not call.stream:

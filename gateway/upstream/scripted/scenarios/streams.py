@@ -10,6 +10,8 @@ import orjson
 
 from gateway.upstream.scripted.completion import (
     as_document,
+    as_events,
+    compose,
     content_event,
     finish_event,
     role_event,
@@ -64,6 +66,33 @@ def stall(call: Call, after: int = 2) -> Iterator[Step]:
     """Sends `after` pieces, then nothing more, and keeps the connection open."""
     yield from beginning(call, after)
     yield Hang()
+
+
+@scenario
+def never_closes(call: Call, ping: float = 0.0) -> Script:
+    """A stream that says all up to its finish reason and stays open; `ping` seconds apart come comments, if any."""
+    return _never_closes(call, ping) if call.stream else ok(call)
+
+
+def _never_closes(call: Call, ping: float) -> Iterator[Step]:
+    yield SSE_HEAD
+    yield from (item.part for item in as_events(compose(call)) if item.kind not in ("usage", "done"))
+    while ping:
+        yield Wait(ping)
+        yield Part(b": ping\n\n")
+    yield Hang()
+
+
+@scenario
+def late_end(call: Call, pause: float = 0.02) -> Script:
+    """A stream whose body ends `pause` seconds after [DONE], in a packet of its own."""
+    return _late_end(call, pause) if call.stream else ok(call)
+
+
+def _late_end(call: Call, pause: float) -> Iterator[Step]:
+    yield SSE_HEAD
+    yield from (item.part for item in as_events(compose(call)))
+    yield Wait(pause)
 
 
 @scenario
