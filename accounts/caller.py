@@ -72,9 +72,10 @@ class EnvironmentKey:
     operator: bool = False
 
 
-def environment_keys(master: str, others: Sequence[str]) -> tuple[EnvironmentKey, ...]:
-    """RAINYMODEL_MASTER_KEY and RAINYMODEL_API_KEYS as keys; empty strings are left out."""
+def environment_keys(master: str, others: Sequence[str], litellm: str = "") -> tuple[EnvironmentKey, ...]:
+    """RAINYMODEL_MASTER_KEY, RAINYMODEL_API_KEYS and LITELLM_MASTER_KEY as keys; empty strings are left out."""
     keys = [EnvironmentKey("RAINYMODEL_MASTER_KEY", "master", master, operator=True)] if master else []
+    keys += [EnvironmentKey("LITELLM_MASTER_KEY", "litellm", litellm)] if litellm else []
     for number, credential in enumerate(filter(None, others), start=1):
         keys.append(EnvironmentKey(f"RAINYMODEL_API_KEYS #{number}", f"env-{number}", credential))
     return tuple(keys)

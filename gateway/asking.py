@@ -7,8 +7,8 @@ from gateway.exchange import Exchange
 from gateway.upstream.wire import UpstreamCall
 from routing.engine.snapshot import Deployment
 
-# Headers of the client that belong to its dialect and travel with a relayed request.
-DIALECT_HEADERS = {"messages": (b"anthropic-version", b"anthropic-beta")}
+# Headers of the client that belong to its dialect and travel with a relayed request: name → what is sent without it.
+DIALECT_HEADERS = {"messages": {b"anthropic-version": "2023-06-01", b"anthropic-beta": ""}}
 
 
 def upstream_call(exchange: Exchange, deployment: Deployment, limit: float) -> UpstreamCall:
@@ -49,6 +49,8 @@ def said_in(
 
 def dialect_headers(exchange: Exchange, spoken: str) -> tuple[tuple[str, str], ...]:
     """The client's headers that the spoken dialect knows."""
-    names = DIALECT_HEADERS.get(spoken, ())
-    given = ((name.decode(), exchange.call.header(name)) for name in names)
+    names = DIALECT_HEADERS.get(spoken)
+    if names is None:
+        return ()
+    given = ((name.decode(), exchange.call.header(name) or default) for name, default in names.items())
     return tuple((name, value) for name, value in given if value)

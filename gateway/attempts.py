@@ -36,6 +36,9 @@ class Attempt:
         self._probe = services.live.begin(deployment)
         self._call = upstream_call(exchange, deployment, limit)
         self._cut_short = limit < deployment.limits.first_content
+        services.lines.sent(
+            exchange.call.request_id, deployment, self._call.dialect, stream=exchange.request.stream
+        )
         self.first_content: float | None = None
 
     @property
@@ -78,6 +81,7 @@ class Attempt:
         lesson = OUT_OF_TIME if ours else outcome
         exchange.services.live.end(self.deployment, lesson, probe=self._probe)
         seconds = exchange.services.clock() - self.started
+        exchange.services.lines.answered(exchange.call.request_id, self.deployment, outcome, seconds)
         exchange.entry.attempts.append(
             {
                 **line_of(self.deployment, outcome.word),

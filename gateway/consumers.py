@@ -6,6 +6,7 @@ import orjson
 
 from gateway.authenticate import authenticate
 from gateway.call import JSON, Call
+from gateway.dialects.messages import count_tokens
 from gateway.dialects.registry import DIALECTS
 from gateway.errors import NotFound, Unavailable, UnsupportedMedia
 from gateway.http import GatewayConsumer
@@ -42,6 +43,32 @@ class Embeddings(ModelEndpoint):
     """POST /v1/embeddings."""
 
     dialect = DIALECTS["embeddings"]
+
+
+class Responses(ModelEndpoint):
+    """POST /v1/responses, stateless."""
+
+    dialect = DIALECTS["responses"]
+
+
+class Messages(ModelEndpoint):
+    """POST /v1/messages, Anthropic's."""
+
+    dialect = DIALECTS["messages"]
+
+
+class CountTokens(GatewayConsumer):
+    """POST /v1/messages/count_tokens: an estimate, made here."""
+
+    methods: ClassVar[tuple[str, ...]] = ("POST",)
+    dialect = DIALECTS["messages"]
+
+    async def serve(self, call: Call) -> None:
+        """The number of input tokens; it counts as a request of the key's."""
+        refuse_forms(call)
+        caller = await authenticate(call, self.services.callers)
+        with self.services.limits.admit(caller):
+            await answer(call, {"input_tokens": count_tokens(await call.read_body())})
 
 
 class Models(GatewayConsumer):

@@ -105,6 +105,15 @@ async def keep_partitions(services: "Services") -> None:
         await asyncio.sleep(MAINTENANCE_SECONDS)
 
 
+async def prepare_wires(services: "Services") -> None:
+    """Let the wires make ready what the present catalogue needs."""
+    while True:
+        if services.store.is_loaded:
+            for wire in services.wires.values():
+                await wire.prepare(services.store.current)
+        await asyncio.sleep(1.0)
+
+
 async def say_goodbye(services: "Services") -> None:
     """Take this worker off the list when it stops in order."""
     with suppress(psycopg.Error, OSError, TimeoutError):
@@ -112,4 +121,4 @@ async def say_goodbye(services: "Services") -> None:
             await connection.execute("DELETE FROM gateway_worker WHERE id = %s", (services.config.worker_id,))
 
 
-JOBS = (listen, poll, heartbeat, keep_partitions)
+JOBS = (listen, poll, heartbeat, keep_partitions, prepare_wires)

@@ -19,6 +19,7 @@ FROM_OUTSIDE = (
     "endpoint",
     "client_request_id",
     "requested_model",
+    "selected_model",
     "provider_filter",
     "end_user",
     "key_label",
@@ -50,6 +51,8 @@ class LogEntry:
     client_request_id: str = ""
     requested_model: str = ""
     alias: str = ""
+    routing_mode: str = ""
+    selected_model: str = ""
     policy: str = ""
     provider_filter: str = ""
     needs: list[str] = field(default_factory=list)

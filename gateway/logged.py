@@ -78,6 +78,7 @@ def describe_query(entry: LogEntry, request: ModelRequest, query: Query) -> None
 def describe_plan(entry: LogEntry, plan: Plan) -> None:
     """What routing made of it."""
     entry.alias, entry.policy, entry.revision = plan.alias.name, plan.policy.name, plan.revision
+    entry.routing_mode, entry.selected_model = plan.alias.mode, plan.requested
 
 
 def note_failure(entry: LogEntry, state: str, error: GatewayError) -> None:

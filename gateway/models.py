@@ -39,6 +39,8 @@ class RequestLog(models.Model):
 
     requested_model = models.TextField(default="")
     alias = models.TextField(default="")
+    routing_mode = models.TextField(default="")
+    selected_model = models.TextField(default="")
     policy = models.TextField(default="")
     provider_filter = models.TextField(default="")
     needs = ArrayField(models.TextField(), default=list)

@@ -29,6 +29,7 @@ async def serve_request(call: Call, services: Services, dialect: Dialect) -> Non
         describe_query(entry, request, query)
         route = plan_for(snapshot, query, services)
         describe_plan(entry, route)
+        services.lines.decided(call.request_id, route)
         ticket.reserve(route, request.input_tokens, request.max_tokens)
         exchange = exchange_for(call, request, dialect, query, route, entry, services)
         try:

@@ -115,6 +115,7 @@ def asked(row: RequestLog) -> Section:
     facts = (
         ("Model", row.requested_model or NOTHING),
         ("Alias", row.alias or NOTHING),
+        ("Chosen by", f"{row.routing_mode}: {row.selected_model}" if row.routing_mode else NOTHING),
         ("Policy", row.policy or NOTHING),
         ("Provider asked for", row.provider_filter or "any"),
         ("Needs", ", ".join(row.needs) or "nothing special"),

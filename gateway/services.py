@@ -18,6 +18,7 @@ from gateway.lifecycle import Lifecycle
 from gateway.live import Live
 from gateway.pulse import Pulse
 from gateway.record import Recorder
+from gateway.request_lines import RequestLines
 from gateway.upstream.wire import Wire
 from routing.engine.query import Grants
 from routing.engine.snapshot import Snapshot
@@ -55,6 +56,7 @@ class Services:
     live: Live
     limits: Limits
     pulse: Pulse
+    lines: RequestLines
     wires: Mapping[str, Wire]
     hosts: Hosts
     lifecycle: Lifecycle
@@ -78,7 +80,7 @@ class Services:
     async def _start(self) -> None:
         await self.pool.open()  # without waiting: a pool that waited in vain closes itself for good
         await self.store.load()
-        jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run]
+        jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run, self.lines.run]
         jobs += [partial(job, self) for job in JOBS]
         self.tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
         self._running = True
@@ -89,10 +91,11 @@ class Services:
             return
         self._running = False
         await self.recorder.stop()
-        await say_goodbye(self)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await say_goodbye(self)  # after the last heartbeat, which would put the worker on the list again
+        await self.lines.flush()
         for wire in self.wires.values():
             await wire.close()
         await self.pool.close()

@@ -1,8 +1,10 @@
 """Builds a worker's services from the settings: the one place where all parts meet."""
 
 import asyncio
+import contextlib
 import os
 import random
+import sys
 import time
 import uuid
 
@@ -17,15 +19,19 @@ from gateway.lifecycle import Lifecycle
 from gateway.live import Live
 from gateway.pulse import Pulse
 from gateway.record import Recorder
+from gateway.request_lines import RequestLines
 from gateway.services import GatewayConfig, Services
 from gateway.upstream.addresses import AddressRules
+from gateway.upstream.litellm_wire import LiteLLMWire
 from gateway.upstream.openai_wire import OpenAIWire
 from gateway.upstream.sessions import Sessions
+from gateway.upstream.wire import Wire
 from rainymodel_site import env
 from routing.addresses import read_allowed
 from routing.store import make_store
 
 GATEWAY_CONNECTIONS = 4
+_built: list[Services] = []
 
 
 def build_services(lifecycle: Lifecycle) -> Services:
@@ -50,7 +56,7 @@ def build_services(lifecycle: Lifecycle) -> Services:
         name="gateway",
     )
     clock, draw = time.monotonic, random.random
-    return Services(
+    services = Services(
         config=config,
         pool=pool,
         store=make_store(pool),
@@ -59,7 +65,8 @@ def build_services(lifecycle: Lifecycle) -> Services:
         live=Live(clock, draw),
         limits=Limits(clock),
         pulse=Pulse(config.ping_seconds, clock),
-        wires={"openai": OpenAIWire(Sessions(address_rules()))},
+        lines=request_lines(),
+        wires=build_wires(),
         hosts=Hosts(tuple(settings.ALLOWED_HOSTS)),
         lifecycle=lifecycle,
         clock=clock,
@@ -67,11 +74,39 @@ def build_services(lifecycle: Lifecycle) -> Services:
         draw=draw,
         landing_page=landing_page,
     )
+    _built[:] = [services]
+    return services
+
+
+def serving() -> Services | None:
+    """This process's services while they take requests; None in commands and tests, which have none."""
+    return next((services for services in _built if not services.not_ready()), None)
+
+
+def build_wires() -> dict[str, Wire]:
+    """Every wire that is built in, with connections of its own; whoever builds them closes them."""
+    sessions = Sessions(address_rules())
+    return {"openai": OpenAIWire(sessions), "litellm": LiteLLMWire(sessions)}
+
+
+def request_lines() -> RequestLines:
+    """The lines of each request on standard error: sentences in development, JSON in production, or none."""
+    write = write_lines if env.switch("RAINYMODEL_REQUEST_LINES") else None
+    return RequestLines(write, as_json=settings.IS_PRODUCTION)
+
+
+def write_lines(lines: bytes) -> None:
+    """Whole lines to standard error; where nobody reads it any more, nothing is lost but them."""
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(lines)
+        sys.stderr.buffer.flush()
 
 
 def build_callers(pool: psycopg_pool.AsyncConnectionPool) -> CallerDirectory:
     """The directory of callers, with the environment's keys in it."""
-    keys = environment_keys(env.text("RAINYMODEL_MASTER_KEY"), env.items("RAINYMODEL_API_KEYS"))
+    keys = environment_keys(
+        env.text("RAINYMODEL_MASTER_KEY"), env.items("RAINYMODEL_API_KEYS"), env.text("LITELLM_MASTER_KEY")
+    )
     defaults = Defaults(
         requests_per_minute=env.number("RAINYMODEL_KEY_REQUESTS_PER_MINUTE", low=1),
         concurrent_requests=env.number("RAINYMODEL_KEY_CONCURRENCY", low=1),

@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEVELOPMENT, PRODUCTION = "development", "production"
-EXAMPLE_VALUES = frozenset({"sk-rm-your-master-key-here", "sk-rm-orcide-default", "changeme"})
+EXAMPLE_VALUES = frozenset(
+    {"sk-rm-your-master-key-here", "sk-rm-orcide-default", "changeme"}
+    | {"sk-1234", "sk-12345", "sk-123456", "sk-xxx", "sk-litellm-master-key", "sk-your-master-key"}
+)
 
 
 class ConfigurationError(SystemExit):
@@ -39,12 +42,14 @@ VARIABLES = (
     Variable("HOST", "text", "127.0.0.1", "Address to listen on; the image listens on 0.0.0.0."),
     Variable("PORT", "number", "8080", "Port to listen on."),
     Variable("WEB_WORKERS", "number", "1", "Worker processes that serve requests."),
+    Variable("RAINYMODEL_REQUEST_LINES", "switch", "true", "Lines for each request in the process's output: the routing decision, each request out, each answer back. JSON in production."),
     Variable("RAINYMODEL_DEBUG", "switch", "false", "`true` raises our own log level to DEBUG, nothing else."),
     Variable("DJANGO_SECRET_KEY", "secret", "", "Django's signing key, 50 random characters or more.", "production"),
     Variable("RAINYMODEL_KEY_PEPPER", "secret", "", "Pepper of the API key hashes, 32 random characters or more; changing it makes every key invalid.", "production"),
     Variable("RAINYMODEL_SECRET_KEYS", "secret", "", "Key ring that seals provider secrets: base64 keys of 32 bytes, comma-separated; the first seals, all open.", "production"),
     Variable("RAINYMODEL_MASTER_KEY", "secret", "", "An API key with operator rights, taken from the environment."),
     Variable("RAINYMODEL_API_KEYS", "secret", "", "Further service API keys, comma-separated."),
+    Variable("LITELLM_MASTER_KEY", "secret", "", "A further service API key: the one that clients of a litellm proxy have."),
     Variable("RAINYMODEL_PUBLIC_URL", "text", "", "The address users see, e.g. https://rm.orcest.ai; unset, the listening address."),
     Variable("RAINYMODEL_ALLOWED_HOSTS", "list", "", "Host names answered to, comma-separated; unset means localhost in development and the host of RAINYMODEL_PUBLIC_URL."),
     Variable("RAINYMODEL_TRUSTED_PROXIES", "number", "0", "How many proxies in front append to X-Forwarded-For."),
@@ -60,6 +65,17 @@ VARIABLES = (
     Variable("RAINYMODEL_PRIVATE_UPSTREAMS", "list", "", "Private upstream addresses that are allowed: host:port or cidr:port, comma-separated."),
     Variable("RAINYMODEL_PLAINTEXT_UPSTREAMS", "list", "164.92.147.36:11434,178.128.196.3:11434", "Public upstream addresses that may be reached by plain http: host:port, comma-separated."),
     Variable("LITELLM_CONFIG_PATH", "path", "config/litellm_config.yaml", "A litellm configuration imported at the first start, when the file exists."),
+    Variable("OPENWEBUI_DB_NAME", "text", "openwebui", "Open WebUI's database, made by `manage.py openwebui init`."),
+    Variable("OPENWEBUI_DB_USER", "text", "openwebui", "The database user that Open WebUI signs in as, and that owns its database."),
+    Variable("OPENWEBUI_DB_PASSWORD", "secret", "", "That user's password; unset, `manage.py services` leaves Open WebUI on its own SQLite file."),
+    Variable("OPENWEBUI_DB_HOST", "text", "", "Where Open WebUI reaches its database; unset, the server that `manage.py openwebui init` uses."),
+    Variable("OPENWEBUI_DB_PORT", "number", "5432", "The port on OPENWEBUI_DB_HOST; read only when that one is set."),
+    Variable("OPENWEBUI_ADMIN_DATABASE_URL", "secret", "", "Whoever may make users and databases; unset, `manage.py openwebui init -x` uses DATABASE_URL."),
+    Variable("OPENWEBUI_API_KEY", "secret", "", "The API key that Open WebUI uses at the gateway."),
+    Variable("OPENWEBUI_COMMAND", "text", "open-webui", "The program that `manage.py services` starts as Open WebUI; `serve` and the address are added."),
+    Variable("OPENWEBUI_HOST", "text", "127.0.0.1", "Address that Open WebUI listens on."),
+    Variable("OPENWEBUI_PORT", "number", "8081", "Port that Open WebUI listens on."),
+    Variable("OPENWEBUI_STOP_SECONDS", "seconds", "30", "How long Open WebUI may take to stop before `manage.py services` kills it."),
     Variable("HF_TOKEN", "secret", "", "Hugging Face router token."),
     Variable("OLLAMAFREE_API_BASE", "text", "https://ollamafreeapi.orcest.ai", "OllamaFreeAPI address; in development the provider is used only when this is set."),
     Variable("OLLAMAFREE_API_KEY", "secret", "sk-free", "OllamaFreeAPI key."),
@@ -73,6 +89,13 @@ VARIABLES = (
     Variable("GEMINI_API_KEY", "secret", "", "Google Gemini key."),
     Variable("ANTHROPIC_API_KEY", "secret", "", "Anthropic key."),
     Variable("OPENROUTER_API_KEY", "secret", "", "OpenRouter key."),
+    Variable("GROQ_API_KEY", "secret", "", "Groq key, for the catalogue `openllm`."),
+    Variable("CLIPROXY_API_BASE", "text", "http://127.0.0.1:8317", "CLIProxyAPI address, for the catalogue `vibe`; in development the provider is used only when this is set."),
+    Variable("CHAT_AUTO_API_KEY", "secret", "", "CLIProxyAPI key."),
+    Variable("NEW_API_BASE", "text", "http://127.0.0.1:3000", "New API address, for the catalogue `vibe`; in development the provider is used only when this is set."),
+    Variable("NEW_API_KEY", "secret", "", "New API key."),
+    Variable("ARK_API_BASE", "text", "https://ark.cn-beijing.volces.com/api/v3", "Volces Ark address, for the catalogue `vibe`; in development the provider is used only when this is set."),
+    Variable("ARK_API_KEY", "secret", "", "Volces Ark key."),
 )  # fmt: skip
 DECLARED = {variable.name: variable for variable in VARIABLES}
 

@@ -44,7 +44,7 @@ def database_refusal(url: str) -> str | None:
 
 def production_refusal(environ: Mapping[str, str] = os.environ) -> str | None:
     """Why production must not start with this environment; None when it may."""
-    for name in ("RAINYMODEL_MASTER_KEY", "RAINYMODEL_API_KEYS"):
+    for name in ("RAINYMODEL_MASTER_KEY", "RAINYMODEL_API_KEYS", "LITELLM_MASTER_KEY"):
         if env.EXAMPLE_VALUES & set(env.items(name, environ)):
             return f"{name} holds an example value that everybody knows: make a random one."
     return None

@@ -2,10 +2,14 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-PAGE_PREFIXES = "admin|signin|signout|static"  # first path segments that Django serves
+PAGE_PREFIXES = "admin|signin|signout|static|ui"  # first path segments that Django serves
 
 urlpatterns = [
+    path("admin/console/", include("rainymodel_site.console.urls")),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
+    # Where litellm's admin is; people who come from there look for ours there.
+    path("ui/", RedirectView.as_view(url="/admin/")),
 ]

@@ -16,7 +16,12 @@ URL_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "OLLAMAFREE_API_BASE": (),
     "OLLAMA_PRIMARY_URL": ("OLLAMA_BASE_URL",),
     "OLLAMA_SECONDARY_URL": (),
+    "CLIPROXY_API_BASE": (),
+    "NEW_API_BASE": (),
+    "ARK_API_BASE": (),
 }
+# A value with a version of its own, such as …/api/v3, keeps it: no /v1 is added behind it.
+OWN_VERSION = re.compile(r"(/v[0-9]+)/v1$")
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^${}]*))?\}")
 PORTS = {"http": 80, "https": 443}
 # Link-local ranges, and the metadata services that clouds run outside them.
@@ -72,7 +77,8 @@ def variables_in(template: str) -> tuple[str, ...]:
 def expand(template: str, urls: Mapping[str, str]) -> str:
     """The URL that the template stands for, without a slash at its end.
 
-    `urls` holds the URL variables that are set; the others take the template's default, else their own.
+    `${VARIABLE}/v1` takes the value with its own version where it has one. `urls` holds the URL variables that
+    are set; the others take the template's default, else their own.
     Raises BadTemplate for other variables and for what is no http(s) URL.
     """
 
@@ -83,6 +89,8 @@ def expand(template: str, urls: Mapping[str, str]) -> str:
         return urls.get(name) or (default or env.DECLARED[name].default).rstrip("/")
 
     url = PLACEHOLDER.sub(value_of, template).rstrip("/")
+    if template.rstrip("/").endswith("}/v1"):
+        url = OWN_VERSION.sub(r"\1", url)
     if url:
         split_url(url)
     return url

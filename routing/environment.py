@@ -22,9 +22,9 @@ from routing.addresses import (
     variables_in,
 )
 
-WIRES = frozenset({"openai"})
+WIRES = frozenset({"openai", "litellm"})
 DEMO_VARIABLE = "RAINYMODEL_DEMO_URL"
-# Where a credential of the starting catalogue may go. A URL variable stands for the host of its URL.
+# Where a credential of the catalogues that come along may go. A URL variable stands for the host of its URL.
 STARTING_PAIRS = (
     ("HF_TOKEN", "router.huggingface.co"),
     ("OLLAMAFREE_API_KEY", "OLLAMAFREE_API_BASE"),
@@ -36,6 +36,10 @@ STARTING_PAIRS = (
     ("GEMINI_API_KEY", "generativelanguage.googleapis.com"),
     ("ANTHROPIC_API_KEY", "api.anthropic.com"),
     ("OPENROUTER_API_KEY", "openrouter.ai"),
+    ("GROQ_API_KEY", "api.groq.com"),
+    ("CHAT_AUTO_API_KEY", "CLIPROXY_API_BASE"),
+    ("NEW_API_KEY", "NEW_API_BASE"),
+    ("ARK_API_KEY", "ARK_API_BASE"),
 )
 # Where litellm sends a request of these prefixes when no base URL is given.
 LITELLM_HOSTS = {"gemini/": "generativelanguage.googleapis.com", "anthropic/": "api.anthropic.com"}
@@ -100,7 +104,7 @@ def readiness(provider: Mapping[str, Any], surroundings: Surroundings) -> Readin
     if not provider["enabled"]:
         return Readiness("disabled", "disabled")
     if provider["wire"] not in surroundings.wires:
-        return Readiness("wire_unavailable", f"the {provider['wire']} wire is not built in yet")
+        return Readiness("wire_unavailable", f"the {provider['wire']} wire is not built in")
     if missing := _missing_url_variable(provider, surroundings):
         return Readiness("no_credential", f"in development only with {missing} set")
     return _credential_readiness(provider, surroundings)

@@ -58,6 +58,13 @@ def lookup(provider_prefix: str, model: str) -> PriceFacts | None:
     return _facts(key, entry)
 
 
+def models_of(provider_prefix: str) -> tuple[str, ...]:
+    """The names of all models the file has of a provider, without the provider's prefix, sorted."""
+    prefix = provider_prefix.rstrip("/")
+    found = (key for key, entry in _models().items() if entry.get("litellm_provider") == prefix)
+    return tuple(sorted({key.removeprefix(f"{prefix}/") for key in found}))
+
+
 @lru_cache(maxsize=1)
 def providers() -> frozenset[str]:
     """The names by which the file calls providers."""
@@ -89,23 +96,31 @@ def _models() -> Mapping[str, Mapping[str, Any]]:
 
 def _facts(key: str, entry: Mapping[str, Any]) -> PriceFacts:
     return PriceFacts(
-        input=_per_million(entry.get("input_cost_per_token")),
-        cached_input=_per_million(entry.get("cache_read_input_token_cost")),
-        output=_per_million(entry.get("output_cost_per_token")),
-        context_window=_tokens(entry.get("max_input_tokens")),
-        output_limit=_tokens(entry.get("max_output_tokens")),
+        input=per_million(entry.get("input_cost_per_token")),
+        cached_input=per_million(entry.get("cache_read_input_token_cost")),
+        output=per_million(entry.get("output_cost_per_token")),
+        context_window=tokens(entry.get("max_input_tokens")),
+        output_limit=tokens(entry.get("max_output_tokens")),
         capabilities=tuple(word for word in CAPABILITIES if entry.get(FLAGS[word]) is True),
         mode=str(entry.get("mode") or ""),
         source=f"{PACKAGE} {version()} {FILE}, {key}",
     )
 
 
-def _per_million(per_token: Any) -> str | None:
+def per_million(per_token: Any) -> str | None:
+    """USD per token as USD per million tokens; None for what is no price."""
     if isinstance(per_token, bool) or not isinstance(per_token, int | Decimal):
         return None
-    price = Decimal(per_token) * MILLION
-    return format(price.quantize(PLACES).normalize(), "f") if 0 <= price <= DEAREST else None
+    return dollars(Decimal(per_token) * MILLION)
 
 
-def _tokens(size: Any) -> int | None:
+def dollars(price: Decimal) -> str | None:
+    """An amount as the price columns hold it, in decimal text; None for what is no price."""
+    if not price.is_finite() or not 0 <= price <= DEAREST:
+        return None
+    return format(price.quantize(PLACES).normalize(), "f")
+
+
+def tokens(size: Any) -> int | None:
+    """A size in tokens; None for what is none."""
     return size if isinstance(size, int) and not isinstance(size, bool) and 0 < size <= LARGEST else None

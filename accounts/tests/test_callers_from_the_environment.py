@@ -101,3 +101,14 @@ def caller_from(*networks: str) -> Caller:
 )
 def test_a_key_works_from_its_networks_only(networks: tuple[str, ...], address: str, allowed: bool):
     assert caller_from(*networks).may_call_from(address) is allowed
+
+
+@pytest.mark.asyncio
+async def test_the_key_of_a_litellm_proxy_is_a_service_key_and_no_operators():
+    nowhere = AsyncConnectionPool("host=/nonexistent", open=False)
+    keys = environment_keys("master", ("one",), "sk-from-litellm")
+    callers = CallerDirectory(nowhere, PEPPER, keys, Defaults(600, 32))
+
+    caller = await enter(callers, "sk-from-litellm")
+    assert (caller.operator, caller.role, caller.label) == (False, "service", "LITELLM_MASTER_KEY")
+    assert (caller.requests_per_minute, caller.concurrent_requests) == (600, 32)

@@ -34,6 +34,7 @@ class Chat:
         written = 0
         for choice in body["choices"]:
             choice["message"].setdefault("role", "assistant")
+            choice["message"].setdefault("content", None)  # some clients read it of a tool call too
             choice.setdefault("finish_reason", "stop")
             written += text_bytes(choice["message"])
         return body, written

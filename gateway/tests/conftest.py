@@ -21,6 +21,13 @@ def daphne_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGat
         yield gateway
 
 
+@pytest.fixture(scope="session")
+def litellm_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """One whose catalogue also holds upstreams that litellm translates for."""
+    with live_gateway("uvicorn", tmp_path_factory.mktemp("litellm"), with_litellm=True) as gateway:
+        yield gateway
+
+
 @pytest.fixture(params=["uvicorn", "daphne"])
 def gateway(request: pytest.FixtureRequest) -> LiveGateway:
     """Each server in turn: the contract holds under both."""

@@ -147,6 +147,9 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
     providers["peculiar"] = {
         "upstream": "sun", "base_url": urls["sun"], **quick, **resilient, "extra_headers": {"X-Title": "RainyModel"},
     }  # fmt: skip
+    providers["polyglot"] = {
+        "upstream": "sun", "base_url": urls["sun"], **quick, **resilient, "credential_variable": "POLYGLOT_API_KEY",
+    }  # fmt: skip
     everything = ["tools", "vision", "json_schema", "audio", "reasoning"]
     free = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
     paid = {"prices": [{"starts": "2026-01-01", "input": "1", "cached_input": "0.5", "output": "2"}]}
@@ -180,7 +183,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
                 slug: deployment(slug, alias.split("/", 1)[1], "free", **free)
                 for slug, alias in {**trials, **lone}.items()
             },
-            "dialects/any": deployment("sun", "*", "free", **free)
+            "dialects/any": deployment("polyglot", "*", "free", **free)
             | {"dialects": ["chat", "completions", "responses", "messages", "embeddings"]},
             "sun/embedder": deployment("sun", "embedder", "free", **free) | {"dialects": ["embeddings"]},
             "sun/plain": deployment("sun", "plain-text-only", "free", **free) | {"capabilities": []},
@@ -198,6 +201,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             **{trial: {"listed": False, "routes": [slug, "rain/ok"]} for slug, trial in trials.items()},
             **{trial: {"listed": False, "routes": [slug]} for slug, trial in lone.items()},
             "native/*": {"listed": False, "routes": ["dialects/any"]},
+            "native-or-rain/*": {"listed": False, "routes": ["dialects/any", "rain/ok"]},
             "embedder": {"routes": ["sun/embedder"]},
             "patient": {"routes": ["patient/ok"]},
             "peculiar": {"routes": ["peculiar/any"]},
@@ -211,8 +215,37 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
     }  # fmt: skip
 
 
+def translated(upstreams: dict[str, ScriptedUpstream]) -> dict[str, Any]:
+    """Rows beside `catalogue`: Anthropic and Gemini through litellm, as `claude/SCENARIO` and `gemini/SCENARIO`, and
+    with a relayed upstream behind them as `claude-or-rain/SCENARIO` and `gemini-or-rain/SCENARIO`.
+    """
+    root = upstreams["sun"].base_url.removesuffix("/v1")
+    common = {"wire": "litellm", "address_class": "private", "credential_variable": "POLYGLOT_API_KEY"}
+    limits = {"first_content_limit": 30, "idle_limit": 1, "open_after": 1000}
+    bases = {"claude": ("anthropic/", root), "gemini": ("gemini/", f"{root}/v1beta")}
+    everything = ["tools", "vision", "json_schema", "audio", "reasoning"]
+    return {
+        "providers": {
+            slug: {"upstream": slug, "litellm_prefix": prefix, "base_url": base, **common, **limits}
+            for slug, (prefix, base) in bases.items()
+        },
+        "deployments": {
+            f"{slug}/any": {"provider": slug, "model": "*", "tier": "free", "capabilities": everything}
+            for slug in bases
+        },
+        "aliases": {
+            **{f"{slug}/*": {"listed": False, "routes": [f"{slug}/any"]} for slug in bases},
+            **{
+                f"{slug}-or-rain/*": {"listed": False, "routes": [f"{slug}/any", "rain/ok"]} for slug in bases
+            },
+        },
+    }
+
+
 @contextlib.contextmanager
-def live_gateway(server: str, state: Path, **environment: str) -> Iterator[LiveGateway]:
+def live_gateway(
+    server: str, state: Path, *, with_litellm: bool = False, **environment: str
+) -> Iterator[LiveGateway]:
     """A gateway under `uvicorn` (as `manage.py serve` runs it) or `daphne` (as `manage.py runserver` does)."""
     port, dead_port = free_port(), free_port()
     with (
@@ -230,10 +263,15 @@ def live_gateway(server: str, state: Path, **environment: str) -> Iterator[LiveG
             "PORT": str(port),
             "WEB_WORKERS": "1",
             "RAINYMODEL_PING_SECONDS": "1",
+            "POLYGLOT_API_KEY": "a-credential-of-the-polyglot-upstream",
+            "RAINYMODEL_CREDENTIALS": "POLYGLOT_API_KEY@127.0.0.1",
             "RAINYMODEL_MASTER_KEY": "a-master-key-for-tests-only-0123456789",
             **environment,
         }
-        keys = prepare(variables, catalogue(upstreams, dead_port))
+        rows = catalogue(upstreams, dead_port)
+        if with_litellm:
+            rows = {section: rows[section] | translated(upstreams).get(section, {}) for section in rows}
+        keys = prepare(variables, rows)
         keys["master"] = variables["RAINYMODEL_MASTER_KEY"]
         with serving(server, port, variables, state) as process:
             yield LiveGateway(f"http://127.0.0.1:{port}", keys, upstreams, dsn, process, server, variables)

@@ -6,11 +6,12 @@ two statuses for several different things.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
+from multidict import CIMultiDict
 
 from routing.engine.outcome import Fault, Outcome
 
@@ -19,40 +20,68 @@ GARBAGE_RETRY_AFTER = 5.0
 DEEP = 200  # brackets; JSON with no more of them is never too deep for orjson, whose limit is 254 levels
 RETRY_ELSEWHERE = frozenset({408, 409, 425})
 QUOTA = re.compile(
-    r"insufficient_quota|exceeded your current quota|monthly included credits|billing_hard_limit", re.I
+    r"insufficient_quota|exceeded your current quota|monthly included credits|billing_hard_limit"
+    r"|used all available credits|monthly spending limit",
+    re.I,
 )
+NO_MONEY = re.compile(r"your credit balance is too low", re.I)
+FREE_CREDITS = re.compile(r"monthly included credits", re.I)
+CREDITS_PROBE = 3600.0
+FULL_QUEUE = re.compile(r"maximum pending requests exceeded", re.I)
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context window|prompt is too long|too many tokens"
     r"|exceeds? the (?:available )?context",
     re.I,
 )
 FILTERED = re.compile(
-    r"content_filter|content_policy_violation|content management policy|safety system", re.I
+    r"content_filter|content_policy_violation|content management policy|safety system"
+    r"|content violates usage guidelines",
+    re.I,
 )
 BAD_KEY = re.compile(
     r"invalid_api_key|(?:incorrect|invalid|expired) api key|api key (?:not valid|expired)", re.I
 )
+NO_SUCH_MODEL = re.compile(r"\bmodel_not_(?:supported|found)\b")  # the error's code
+NO_SUCH_MODEL_SAID = re.compile(r"Model Not Exist|\S{1,200} is not a valid model ID")
+NOBODY_SUPPORTS = re.compile(r"No endpoints found that support ")
+BESIDE_THE_TEXT = ("code", "type", "estimated_time")
 TOO_LARGE = 413
 GONE = frozenset({404, 405, 410})
 CAPABILITY = re.compile(
     r"does(?: not|n't) support|not supported|unsupported (?:parameter|value)|unsupported_(?:parameter|value)",
     re.I,
 )
+# Where a limit is used up, the second field says when it renews.
+LIMIT_FIELDS = (
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+)
+HINT_FIELDS = frozenset({"retry-after", "retry-after-ms"}.union(*LIMIT_FIELDS))
+SECONDS_SINCE_1970, MILLISECONDS_SINCE_1970 = 1e9, 1e11  # numbers above these are moments, not durations
+DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?")
 SECRETS = re.compile(r"\b(?:sk|pk|hf|xai|gsk|key)[-_][\w\-.]{8,}|\bAIza[\w\-]{8,}|\bBearer\s+\S+", re.I)
 
 
 def classify_status(status: int, headers: Mapping[str, str], body: bytes, credential: str = "") -> Outcome:
     """The outcome of an answer whose status is not 200; `credential` is ours, in case the text repeats it."""
-    return _classify(status, headers, *_words_of(error_object(body), credential))
+    error = error_object(body)
+    return _classify(status, _hints(headers, error), *_words_of(error, credential))
 
 
 def _classify(status: int, headers: Mapping[str, str], text: str, message: str) -> Outcome:
     if status == 429:
         return _too_many(headers, text)
     if status == 402:
-        return Outcome(Fault.QUOTA, "quota_exhausted", status, read_retry_after(headers))
+        return _quota(status, headers, text)
+    if status == 403 and FILTERED.search(text):
+        return Outcome(Fault.REQUEST, "content_filter", status, detail=clean(message))
+    if status == 403 and QUOTA.search(text):
+        return _quota(status, headers, text)
     if status in (401, 403):
         return Outcome(Fault.CREDENTIAL, "credential_refused", status)
+    if status == 404 and NOBODY_SUPPORTS.match(message):
+        return Outcome(Fault.CAPABILITY, "capability", status)
     if status in GONE or 300 <= status < 400:
         return Outcome(Fault.CONFIGURATION, "configuration", status)
     if status in RETRY_ELSEWHERE:
@@ -61,6 +90,8 @@ def _classify(status: int, headers: Mapping[str, str], text: str, message: str) 
         return _their_word_on_the_request(status, text, message)
     if 200 <= status < 300:
         return Outcome(Fault.UNHEALTHY, "bad_response", status)
+    if FULL_QUEUE.search(message):  # it works, and has enough to do
+        return Outcome(Fault.THROTTLED, "busy", status, read_retry_after(headers))
     return Outcome(Fault.UNHEALTHY, "server_error", status, read_retry_after(headers))
 
 
@@ -69,34 +100,68 @@ def classify_error_object(error: Mapping[str, Any], credential: str = "") -> Out
     `credential` as above.
     """
     text, message = _words_of(error, credential)
+    headers = _hints({}, error)
     for name in ("status", "code", "status_code"):
         value = error.get(name)
         if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdigit():
             value = int(value)
         if isinstance(value, int) and 300 <= value <= 599:
-            return _classify(value, {}, text, message)
+            return _classify(value, headers, text, message)
     if "rate_limit" in text:
-        return _too_many({}, text)
+        return _too_many(headers, text)
     if QUOTA.search(text):
-        return Outcome(Fault.QUOTA, "quota_exhausted")
+        return _quota(None, headers, text)
     if "invalid_request" in text or TOO_LONG.search(text) or FILTERED.search(text):
         return _their_word_on_the_request(400, text, message)
     return Outcome(Fault.UNHEALTHY, "server_error")
 
 
 def _words_of(error: Mapping[str, Any], credential: str) -> tuple[str, str]:
-    """Code, type and message in one text, and the message alone, without our credential."""
+    """Code, type and message in one text, and the message alone, without our credential.
+
+    A moderator's reasons (OpenRouter's) count as the code `content_filter`.
+    """
     message = str(error.get("message") or "")
     if credential:
         message = message.replace(credential, "[removed]")
-    return f"{error.get('code') or ''} {error.get('type') or ''} {message}", message
+    metadata = error.get("metadata")
+    flagged = "content_filter " if isinstance(metadata, dict) and metadata.get("reasons") else ""
+    return f"{flagged}{error.get('code') or ''} {error.get('type') or ''} {message}", message
+
+
+def _hints(headers: Mapping[str, str], error: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headers; where they name no wait, what the error itself says of one: OpenRouter repeats its provider's
+    headers there, Hugging Face gives the seconds that loading a model will take.
+    """
+    if "retry-after" in headers or "Retry-After" in headers:
+        return headers
+    metadata, loading = error.get("metadata"), error.get("estimated_time")
+    inside = metadata.get("headers") if isinstance(metadata, dict) else None
+    if isinstance(inside, dict):
+        return CIMultiDict({name: str(inside[name]) for name in inside if name.lower() in HINT_FIELDS})
+    return headers if loading is None else {"Retry-After": str(loading)}
 
 
 def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
-    retry_after = read_retry_after(headers)
     if QUOTA.search(text):
-        return Outcome(Fault.QUOTA, "quota_exhausted", 429, retry_after)
-    return Outcome(Fault.THROTTLED, "rate_limited", 429, retry_after)
+        return _quota(429, headers, text)
+    retry_after = read_retry_after(headers)
+    return Outcome(
+        Fault.THROTTLED, "rate_limited", 429, read_reset(headers) if retry_after is None else retry_after
+    )
+
+
+def _quota(status: int | None, headers: Mapping[str, str], text: str) -> Outcome:
+    retry_after = read_retry_after(headers)
+    if retry_after is None and FREE_CREDITS.search(text):
+        retry_after = seconds_to_probe_credits(datetime.now(UTC))
+    return Outcome(Fault.QUOTA, "quota_exhausted", status, retry_after)
+
+
+def seconds_to_probe_credits(now: datetime) -> float:
+    """Hugging Face's free credits return on some UTC day: asked again when one begins, and once an hour until then."""
+    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+    return max(1.0, min(CREDITS_PROBE, (midnight - now).total_seconds()))
 
 
 def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:
@@ -105,6 +170,10 @@ def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:
         return Outcome(Fault.CREDENTIAL, "credential_refused", status)
     if "rate_limit" in kind:
         return Outcome(Fault.THROTTLED, "rate_limited", status)
+    if NO_SUCH_MODEL.search(kind) or NO_SUCH_MODEL_SAID.match(message):
+        return Outcome(Fault.CONFIGURATION, "configuration", status)
+    if NO_MONEY.match(message):
+        return Outcome(Fault.QUOTA, "quota_exhausted", status)
     if status == TOO_LARGE or TOO_LONG.search(text):
         return Outcome(Fault.TOO_LONG, "context_too_long", status)
     if FILTERED.search(text):
@@ -127,7 +196,10 @@ def error_object(body: bytes) -> dict[str, Any]:
     error = parsed.get("error", parsed.get("detail", parsed))
     if isinstance(error, dict):
         return error
-    return {"message": error} if isinstance(error, str) else {}
+    if not isinstance(error, str):
+        return {}
+    # The error is its text alone; what belongs to it stands beside it (xAI's code, Hugging Face's estimated_time).
+    return {"message": error, **{name: parsed[name] for name in BESIDE_THE_TEXT if name in parsed}}
 
 
 def read_json(raw: bytes) -> Any:
@@ -142,14 +214,46 @@ def read_json(raw: bytes) -> Any:
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait as the upstream said: a number or an HTTP date; garbage is 5 s, absence None; 1 to 300."""
-    value = headers.get("Retry-After")
+    """Seconds to wait as the upstream said: a number or an HTTP date; garbage is 5 s, absence None; 1 to 300.
+
+    OpenAI's own field in milliseconds is the more exact one and goes first.
+    """
+    exact = headers.get("retry-after-ms")
+    value = headers.get("Retry-After") if exact is None else exact
     if value is None:
         return None
     try:
-        seconds = float(value)
+        seconds = float(value) if exact is None else float(value) / 1000
     except ValueError:
         seconds = _seconds_until(value, now or datetime.now(UTC))
+    return sane_wait(seconds)
+
+
+def read_reset(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds until the limit that is used up renews (`1m30s`, `20ms`, seconds, or a moment since 1970 in seconds or
+    milliseconds); the longest of several, None when the headers tell of none; 1 to 300.
+    """
+    resets = [headers.get(reset) for left, reset in LIMIT_FIELDS if headers.get(left) == "0"]
+    waits = [_seconds_of(reset.strip(), now or datetime.now(UTC)) for reset in resets if reset]
+    return max((sane_wait(wait) for wait in waits), default=None)
+
+
+def _seconds_of(text: str, now: datetime) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        found = DURATION.fullmatch(text)
+        if found is None:
+            return GARBAGE_RETRY_AFTER
+        hours, minutes, seconds, thousandths = (float(part or 0) for part in found.groups())
+        return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+    if number > MILLISECONDS_SINCE_1970:
+        number /= 1000
+    return number - now.timestamp() if number > SECONDS_SINCE_1970 else number
+
+
+def sane_wait(seconds: float) -> float:
+    """Between 1 and 300 seconds; what is no time at all counts as 5."""
     if seconds != seconds or seconds < 0:
         seconds = GARBAGE_RETRY_AFTER
     return min(300.0, max(1.0, seconds))

@@ -21,11 +21,10 @@ from gateway.upstream.openai_stream import OpenAIStream
 from gateway.upstream.parameters import edited_payload
 from gateway.upstream.sessions import Sessions, came_from_pool
 from gateway.upstream.wire import Completion, UpstreamCall
-from routing.engine.snapshot import Provider
+from routing.engine.snapshot import Provider, Snapshot
 
 ANTHROPIC = "anthropic/"
 ANTHROPIC_BASE = "https://api.anthropic.com"
-ANTHROPIC_VERSION = "2023-06-01"
 WITH_USAGE = frozenset({"chat", "completions"})  # dialects whose streams tell the usage only when asked
 DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
 
@@ -79,6 +78,9 @@ class OpenAIWire:
             raise AttemptFailed(error.outcome) from None
         stream.first_content = time.monotonic() - started
         return stream
+
+    async def prepare(self, snapshot: Snapshot) -> None:
+        """Nothing to do: connections are opened when they are needed."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -163,7 +165,6 @@ def headers_for(provider: Provider, credential: str | None) -> CIMultiDict[str]:
         }
     )
     if provider.litellm_prefix == ANTHROPIC:
-        headers["anthropic-version"] = ANTHROPIC_VERSION
         if credential:
             headers["x-api-key"] = credential
     elif credential:

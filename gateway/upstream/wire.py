@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from routing.engine.snapshot import Deployment
+from routing.engine.snapshot import Deployment, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,9 @@ class Wire(Protocol):
 
     async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
         """A stream that has its first content. Raises AttemptFailed."""
+
+    async def prepare(self, snapshot: Snapshot) -> None:
+        """Make ready, beside the requests, what the snapshot's deployments will need. May be called again and again."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -143,11 +143,11 @@ def test_the_banner_names_ready_providers_and_what_the_others_lack():
     providers = (
         ProviderState("openai", ""),
         ProviderState("hf", "HF_TOKEN is not set"),
-        ProviderState("claude", "the litellm wire is not built in yet"),
+        ProviderState("claude", "the litellm wire is not built in"),
     )
     said = banner("http://localhost:8080", Welcome("sk-rm_key", "/signin/token", providers), demo=False)
 
     assert "  Providers openai\n" in said
     assert "hf               set HF_TOKEN\n" in said
-    assert "claude           the litellm wire is not built in yet\n" in said
+    assert "claude           the litellm wire is not built in\n" in said
     assert "http://localhost:8080/signin/token\n" in said

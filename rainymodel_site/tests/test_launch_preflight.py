@@ -40,6 +40,8 @@ def test_a_database_is_refused_without_repeating_its_password():
         ({"RAINYMODEL_MASTER_KEY": "a-long-random-string", "RAINYMODEL_API_KEYS": "one, two"}, None),
         ({"RAINYMODEL_MASTER_KEY": "changeme"}, "RAINYMODEL_MASTER_KEY"),
         ({"RAINYMODEL_API_KEYS": "one,sk-rm-orcide-default"}, "RAINYMODEL_API_KEYS"),
+        ({"LITELLM_MASTER_KEY": "sk-1234"}, "LITELLM_MASTER_KEY"),
+        ({"LITELLM_MASTER_KEY": "sk-a-long-random-string"}, None),
     ],
 )
 def test_keys_that_everybody_knows_are_refused_in_production(environment, named):

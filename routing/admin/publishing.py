@@ -82,7 +82,7 @@ class CatalogueAdmin(ModelAdmin):
 class SwitchableAdmin(CatalogueAdmin):
     """A page whose rows can be enabled and disabled in bulk."""
 
-    actions = ("enable_selected", "disable_selected")
+    actions: tuple[str, ...] = ("enable_selected", "disable_selected")
 
     @admin.action(description="Enable the selected", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from routing.admin.forms import DeploymentForm, ProviderForm
 from routing.admin.publishing import SwitchableAdmin, author_of
@@ -29,6 +31,7 @@ class ProviderAdmin(SwitchableAdmin):
     list_filter = ("wire", "address_class", "enabled")
     search_fields = ("slug", "upstream", "base_url")
     readonly_fields = ("stored_secret", "readiness")
+    actions_detail = actions_row = ("discover_models", "test_provider", "propose_prices")
     fieldsets = (
         (None, {"fields": ("slug", "upstream", "enabled", "readiness")}),
         ("Address", {"fields": ("wire", "litellm_prefix", "base_url", "address_class", "extra_headers")}),
@@ -36,6 +39,33 @@ class ProviderAdmin(SwitchableAdmin):
         ("Limits", {"fields": (*LIMITS, "concurrency_limit")}),
         ("Circuit breaker", {"fields": ("open_after", "open_for")}),
     )
+
+    def has_discover_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To look for models is for those who may add them."""
+        return request.user.has_perm("routing.add_deployment")
+
+    def has_propose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To look for prices is for those who may set them."""
+        return request.user.has_perm("routing.add_price")
+
+    def has_test_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A test costs tokens."""
+        return request.user.has_perm("routing.change_deployment")
+
+    @action(description="Discover models", icon="travel_explore", permissions=["discover"])
+    def discover_models(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page that asks the provider for its models."""
+        return redirect("console:discover", get_object_or_404(Provider, pk=object_id).pk)
+
+    @action(description="Test", icon="network_check", permissions=["test"])
+    def test_provider(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page that tries its first deployment."""
+        return _console("test", provider=[get_object_or_404(Provider, pk=object_id).slug])
+
+    @action(description="Propose prices", icon="price_change", permissions=["propose"])
+    def propose_prices(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page that compares its prices with the price file."""
+        return _console("prices", provider=[get_object_or_404(Provider, pk=object_id).slug])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """With the tiers that the list names."""
@@ -115,6 +145,14 @@ def _readiness(provider: Provider) -> Readiness:
     return readiness(read_entry(provider), getattr(provider, "surroundings", None) or surroundings_here())
 
 
+def _console(page: str, **asked: list[str]) -> HttpResponse:
+    """On to a page of the console, about these rows."""
+    query = QueryDict(mutable=True)
+    for name, values in asked.items():
+        query.setlist(name, values)
+    return redirect(f"{reverse(f'console:{page}')}?{query.urlencode()}")
+
+
 class PriceInline(TabularInline):
     """What the deployment costs, from each moment on."""
 
@@ -152,6 +190,9 @@ class DeploymentAdmin(SwitchableAdmin):
     list_filter = ("provider", "tier", "enabled", CapabilityFilter)
     list_select_related = ("provider", "tier")
     search_fields = ("slug", "model", "provider__slug", "provider__upstream")
+    actions = (*SwitchableAdmin.actions, "test_selected", "propose_for_selected")
+    actions_list = ("propose_all_prices",)
+    actions_detail = actions_row = ("test_deployment",)
     fieldsets = (
         (None, {"fields": ("provider", "model", "tier", "slug", "enabled")}),
         (
@@ -161,6 +202,30 @@ class DeploymentAdmin(SwitchableAdmin):
         ("Parameters", {"fields": ("parameter_policy",)}),
         ("Own limits", {"fields": LIMITS[1:]}),
     )
+
+    def has_propose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To look for prices is for those who may set them."""
+        return request.user.has_perm("routing.add_price")
+
+    @admin.action(description="Test the selected", permissions=["change"])
+    def test_selected(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> HttpResponse:
+        """The page that tries each of them."""
+        return _console("test", deployment=list(queryset.values_list("slug", flat=True)))
+
+    @admin.action(description="Propose prices for the selected", permissions=["propose"])
+    def propose_for_selected(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> HttpResponse:
+        """The page that compares their prices with the price file."""
+        return _console("prices", deployment=list(queryset.values_list("slug", flat=True)))
+
+    @action(description="Propose prices", icon="price_change", permissions=["propose"])
+    def propose_all_prices(self, request: HttpRequest) -> HttpResponse:
+        """The same for every deployment."""
+        return redirect("console:prices")
+
+    @action(description="Test", icon="network_check", permissions=["change"])
+    def test_deployment(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page that tries it."""
+        return _console("test", deployment=[get_object_or_404(Deployment, pk=object_id).slug])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
         """With the prices that the list shows."""

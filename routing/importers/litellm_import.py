@@ -53,7 +53,7 @@ def import_litellm(
         if wish.first_start and switch.litellm_imported_at:
             return None
         report = _load(config, wish, now, environ)
-        findings = _publish(wish, report)
+        findings = publish_wish(wish, report)
         if wish.first_start:
             switch.litellm_imported_at = now
             switch.save(update_fields=["litellm_imported_at"])
@@ -69,24 +69,24 @@ def _load(config: LitellmConfig, wish: Wish, now: datetime, environ: Mapping[str
         summary=f"{wish.source}: model_list has {len(config.entries)} entries; different names: {names}."
     )
     catalogue = read_document()
-    deleted = _loaded_aliases() - {alias["name"] for alias in catalogue["aliases"]}
+    deleted = loaded_aliases() - {alias["name"] for alias in catalogue["aliases"]}
     situation = Situation(catalogue, surroundings_here(), environ, now, wish.overwrite, deleted)
     plan = plan_rows(config, situation, report)
     loaded = load_rows(plan.sections, overwrite=wish.overwrite)
     for slug, secret in plan.secrets.items():
         if f"provider {slug}" in loaded.created:
             set_secret(Provider.objects.get(slug=slug), secret, AUTHOR)
-    _report_rows(loaded, plan, report)
+    report_rows(loaded, plan, report)
     used = [entry for entry in read_document()["providers"] if entry["slug"] in plan.providers]
     report_next_steps(used, config, surroundings_here(), environ, report)
     return report
 
 
-def _loaded_aliases() -> frozenset[str]:
+def loaded_aliases() -> frozenset[str]:
     return frozenset(SeededRow.objects.filter(kind="alias").values_list("key", flat=True))
 
 
-def _report_rows(loaded: LoadReport, plan: RowPlan, report: Report) -> None:
+def report_rows(loaded: LoadReport, plan: RowPlan, report: Report) -> None:
     for section, names in (("created", loaded.created), ("changed", loaded.updated)):
         for name in names:
             words = plan.words.get(name, "")
@@ -95,7 +95,7 @@ def _report_rows(loaded: LoadReport, plan: RowPlan, report: Report) -> None:
         report.say("kept", f"{name}: {reason}; --overwrite brings it back.")
 
 
-def _publish(wish: Wish, report: Report) -> tuple[Finding, ...]:
+def publish_wish(wish: Wish, report: Report) -> tuple[Finding, ...]:
     """Publish, unless operators hold publishing; the findings when the catalogue has errors."""
     if newest_revision() and not (report.created or report.changed):
         report.closing = "Nothing was changed: the catalogue has it all, or keeps what it has."

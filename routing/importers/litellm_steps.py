@@ -12,6 +12,7 @@ from routing.importers.litellm_vendors import place_of
 from routing.importers.report import Report
 
 MASTER_KEY = "RAINYMODEL_MASTER_KEY"
+LITELLM_MASTER_KEY = "LITELLM_MASTER_KEY"  # read as a service key
 CREDENTIALS = "RAINYMODEL_CREDENTIALS"
 LISTS = {"private": "RAINYMODEL_PRIVATE_UPSTREAMS", "plaintext": "RAINYMODEL_PLAINTEXT_UPSTREAMS"}
 Entry = Mapping[str, Any]
@@ -49,7 +50,8 @@ def _state(state: Readiness, problem: str) -> str:
 def _master_key(given: str, environ: Mapping[str, str], report: Report) -> None:
     """The key itself is neither kept nor printed."""
     variable = variable_named_by(given)
-    if not given or variable == MASTER_KEY or value_of(MASTER_KEY, environ):
+    known = (MASTER_KEY, LITELLM_MASTER_KEY)
+    if not given or value_of(MASTER_KEY, environ) or (variable in known and value_of(variable, environ)):
         return
     source = f"the value of {variable}" if variable else "the file's general_settings.master_key"
     report.say("next_steps", f"Set {MASTER_KEY} to {source}, if clients are to keep their key.")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,7 +167,8 @@ def test_a_disabled_provider_and_a_missing_wire_are_told_apart():
         credential_variable="ANTHROPIC_API_KEY",
     )
 
-    assert readiness(claude, here).unready == "wire_unavailable"
+    assert readiness(claude, here).unready is None
+    assert readiness(claude, replace(here, wires=frozenset({"openai"}))).unready == "wire_unavailable"
     assert readiness(claude | {"enabled": False}, here).unready == "disabled"
     assert secret_of(claude, here) == "a"  # paired with Anthropic's own host
     assert secret_of(claude | {"litellm_prefix": "openrouter/"}, here) is None

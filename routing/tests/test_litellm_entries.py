@@ -87,8 +87,8 @@ def test_the_address_tells_its_class(url, address_class):
         ("os.environ/OLLAMA_BASE_URL", {}, "${OLLAMA_PRIMARY_URL}/v1", "http://164.92.147.36:11434/v1"),
         ("${OLLAMA_SECONDARY_URL:-http://h:1/v1}", {}, "${OLLAMA_SECONDARY_URL:-http://h:1}/v1", "http://h:1/v1"),
         ("${OLLAMAFREE_API_BASE:-https://f.example}/v1", {}, "${OLLAMAFREE_API_BASE:-https://f.example}/v1", "https://f.example/v1"),
-        ("os.environ/NEW_API_BASE", {"NEW_API_BASE": "https://n.example/v1"}, "https://n.example/v1", "https://n.example/v1"),
-        ("${NEW_API_BASE:-https://d.example/v1}", {}, "https://d.example/v1", "https://d.example/v1"),
+        ("os.environ/HOUSE_API_BASE", {"HOUSE_API_BASE": "https://n.example/v1"}, "https://n.example/v1", "https://n.example/v1"),
+        ("${HOUSE_API_BASE:-https://d.example/v1}", {}, "https://d.example/v1", "https://d.example/v1"),
         ("https://${HOST_NAME}/v1/", {"HOST_NAME": "n.example"}, "https://n.example/v1", "https://n.example/v1"),
     ],
 )  # fmt: skip

@@ -165,7 +165,9 @@ class Tongue:
 
     def error(self, status: int, error: Document) -> Document:
         """Anthropic's error for this status."""
-        return error_body(ERROR_TYPES.get(status, "api_error"), str(error.get("message")))
+        code = error.get("code")
+        kind = ERROR_TYPES.get(code if isinstance(code, int) else status, "api_error")
+        return error_body(kind, str(error.get("message")))
 
     def error_event(self, error: Document) -> Iterator[Part]:
         """An `error` event; the only one that real streams are known for is overload."""

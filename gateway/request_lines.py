@@ -1,0 +1,147 @@
+"""What operators read in the process's output of each request: the decision, each request out, each answer back.
+
+    ROUTING DECISION auto-chat → cliproxy claude-sonnet-4-6, newapi gpt-5 (manual, policy listed) 0199…
+    → CLAUDE: claude-sonnet-4 (streaming) -> https://api.anthropic.com/v1/messages 0199…
+    ← CLAUDE: ✓ 200 in 1234ms for claude-sonnet-4 0199…
+
+In production the same facts are one JSON object per line. A request only appends a few values here: lines are made and
+written together, in a thread, so that neither the formatting nor a reader that is slow holds a request up.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.dialects.registry import DIALECTS
+from gateway.upstream.openai_wire import base_url_of
+from gateway.visible import visible_line
+from routing.engine.outcome import Outcome
+from routing.engine.plan import Plan
+from routing.engine.snapshot import Deployment
+
+Facts = dict[str, Any]
+FLUSH_SECONDS = 0.2
+MOST_WAITING = 20_000  # lines; a reader that falls behind this far misses some, and is told how many
+DECISION, SENT, ANSWERED = "ROUTING DECISION", "upstream request", "upstream answer"
+
+
+class RequestLines:
+    """Collects and writes. `write` takes whole lines; where it is None nothing is collected."""
+
+    def __init__(self, write: Callable[[bytes], object] | None, *, as_json: bool) -> None:
+        self._write, self._say = write, as_document if as_json else as_sentence
+        self._waiting: deque[Facts] = deque()
+        self._missed = 0
+
+    def decided(self, request_id: str, plan: Plan) -> None:
+        """Where routing will try, in order."""
+        self._add(DECISION, request_id, plan=plan)
+
+    def sent(self, request_id: str, deployment: Deployment, dialect: str, *, stream: bool) -> None:
+        """A request goes out."""
+        self._add(SENT, request_id, deployment=deployment, dialect=dialect, stream=stream)
+
+    def answered(self, request_id: str, deployment: Deployment, outcome: Outcome, seconds: float) -> None:
+        """An answer came back whole, or did not; `seconds` is the whole attempt."""
+        self._add(ANSWERED, request_id, deployment=deployment, outcome=outcome, seconds=seconds)
+
+    async def run(self) -> None:
+        """Write what has gathered, several times a second."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            if self._waiting:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Write everything that waits."""
+        waiting, self._waiting = self._waiting, deque()
+        missed, self._missed = self._missed, 0
+        await asyncio.to_thread(self._write_lines, waiting, missed)
+
+    def _add(self, event: str, request_id: str, **facts: Any) -> None:
+        if self._write is None:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._missed += 1
+            return
+        self._waiting.append({"event": event, "time": time.time(), "request_id": request_id, **facts})
+
+    def _write_lines(self, waiting: deque[Facts], missed: int) -> None:
+        lines = [self._say(facts) for facts in waiting]
+        if missed:
+            lines.append(self._say({"event": f"{missed} request lines were left out", "time": time.time()}))
+        if self._write is not None and lines:
+            self._write(b"\n".join(lines) + b"\n")
+
+
+def as_document(facts: Facts) -> bytes:
+    """One JSON object, with the fields that all our log lines have."""
+    common = {"event": facts["event"], "level": "info", "logger": "gateway.requests"}
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(facts["time"]))
+    stamp = f"{moment}.{int(facts['time'] % 1 * 1e6):06d}Z"
+    own = {"request_id": facts["request_id"]} if "request_id" in facts else {}
+    return orjson.dumps({**common, "timestamp": stamp, **own, **details(facts)})
+
+
+def details(facts: Facts) -> Facts:
+    """What is particular to the event."""
+    if facts["event"] == DECISION:
+        plan: Plan = facts["plan"]
+        return {
+            "requested_model": plan.requested,
+            "routing_mode": plan.alias.mode,
+            "selected_model": plan.requested,
+            "alias": plan.alias.name,
+            "policy": plan.policy.name,
+            "revision": plan.revision,
+            "candidates": [candidate.deployment.slug for candidate in plan.candidates],
+        }
+    if "deployment" not in facts:
+        return {}
+    deployment: Deployment = facts["deployment"]
+    named = {"upstream": deployment.provider.upstream, "model": deployment.model}
+    if facts["event"] == SENT:
+        return {**named, "stream": facts["stream"], "url": address_of(deployment, facts["dialect"])}
+    outcome: Outcome = facts["outcome"]
+    took = round(facts["seconds"] * 1000)
+    return {**named, "ok": not outcome.word, "status": status_of(outcome), "reason": outcome.word, "ms": took}
+
+
+def as_sentence(facts: Facts) -> bytes:
+    """One line for a person."""
+    return f"{visible_line(sentence(facts))} {facts.get('request_id', '')}".rstrip().encode()
+
+
+def sentence(facts: Facts) -> str:
+    """The line without the request's id."""
+    told = details(facts)
+    if facts["event"] == DECISION:
+        plan: Plan = facts["plan"]
+        names = [f"{c.deployment.provider.upstream} {c.deployment.model}" for c in plan.candidates]
+        order = ", ".join(names) or "nothing can answer"
+        return f"{DECISION} {told['requested_model']} → {order} ({told['routing_mode']}, policy {told['policy']})"
+    if "deployment" not in facts:
+        return str(facts["event"])
+    label = told["upstream"].upper()
+    if facts["event"] == SENT:
+        return f"→ {label}: {told['model']}{' (streaming)' if told['stream'] else ''} -> {told['url']}"
+    mark = "✓" if told["ok"] else "✗"
+    what = " ".join(str(word) for word in (told["status"], told["reason"]) if word)
+    return f"← {label}: {mark} {what} in {told['ms']}ms for {told['model']}"
+
+
+def status_of(outcome: Outcome) -> int | None:
+    """The upstream's status; 200 for an answer that came whole."""
+    return outcome.status if outcome.word else 200
+
+
+def address_of(deployment: Deployment, dialect: str) -> str:
+    """Where the request goes: the URL; of one that litellm makes, the base URL or the prefix it is found by."""
+    provider = deployment.provider
+    if provider.wire == "litellm" and dialect == "chat":
+        return provider.base_url or f"litellm {provider.litellm_prefix}"
+    return base_url_of(provider) + DIALECTS[dialect].path

@@ -1,0 +1,197 @@
+"""The only way out for litellm's HTTP: through this gateway's guarded sessions, watched byte by byte.
+
+litellm builds clients of httpx wherever it needs one. All of them get a transport that finds the attempt it works
+for in the context, sends exactly one POST to the attempt's own origin, and judges what comes back itself, so that an
+upstream's refusal is read from its status and bytes and not from litellm's reading of them. Without an attempt
+nothing is sent at all.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+
+import aiohttp
+import httpx  # noqa: TID251 - the only kind of transport that litellm's clients take
+import orjson
+from multidict import CIMultiDict
+from yarl import URL
+
+from gateway.upstream import classify
+from gateway.upstream.bodies import give_back, read_capped, read_refusal
+from gateway.upstream.openai_wire import DISCONNECTED, connect_timeout
+from gateway.upstream.sessions import Sessions, came_from_pool
+from gateway.upstream.stream_end import StreamEnd, problem_in, tells_usage
+from gateway.upstream.wire import UpstreamCall
+from routing.engine.outcome import Fault, Outcome
+
+NOT_ALLOWED = Outcome(Fault.CONFIGURATION, "configuration")
+# What litellm's client adds of its own, or what depends on the connection.
+NOT_PASSED = frozenset(
+    {"accept-encoding", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
+)
+
+
+class CallEnded(Exception):
+    """The exchange has failed and knows its outcome. No class of httpx's, some of which litellm would send again."""
+
+
+class Exchange:
+    """One attempt's request and what became of it.
+
+    `outcome` is set when it failed. `end` watches a stream. `on_first_byte` is called when a JSON answer
+    begins; what it returns is called for each further piece.
+    """
+
+    def __init__(self, call: UpstreamCall, sessions: Sessions, base_url: str, stream: bool) -> None:
+        self.outcome: Outcome | None = None
+        self.end = StreamEnd(call.credential or "")
+        self.fell_silent = False
+        self.sent = False
+        self.on_first_byte: Callable[[], Callable[[], None] | None] = lambda: None
+        self._provider, self._limits = call.deployment.provider, call.deployment.limits
+        self._credential = call.credential or ""
+        self._sessions = sessions
+        self._origin = URL(base_url).origin() if base_url else None
+        self._stream = stream
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The upstream's answer with status 200. Raises CallEnded for anything else."""
+        if not self._allows(request):
+            raise self._ended(NOT_ALLOWED)
+        self.sent = True
+        try:
+            response = self._response = await self._post(request)
+            if response.status != 200:
+                raise self._ended(await read_refusal(response, self._credential))
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise self._ended(classify.bad_response())
+            content_type = {"content-type": response.headers.get("Content-Type", "application/json")}
+            if self._stream:
+                return httpx.Response(200, headers=content_type, stream=WatchedStream(self), request=request)
+            body = await self._read_document(response)
+        except TimeoutError:
+            raise self._ended(classify.timed_out()) from None
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
+            raise self._ended(classify.bad_response()) from None
+        except (aiohttp.ClientError, OSError):
+            raise self._ended(classify.unreachable()) from None
+        return httpx.Response(200, headers=content_type, content=body, request=request)
+
+    def close(self) -> None:
+        """Give the connection back when the answer was read to its end, else close it."""
+        if self._response is not None:
+            give_back(self._response)
+
+    def fall_silent(self) -> None:
+        """Close the connection because nothing has come for too long."""
+        self.fell_silent = True
+        if self._response is not None:
+            self._response.close()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """A stream's bytes as they arrive. Raises CallEnded unless the upstream itself says that it is done."""
+        assert self._response is not None
+        while True:
+            try:
+                piece = await self._response.content.readany()
+            except (aiohttp.ClientError, OSError):
+                if self.end.finished:
+                    return
+                lost = classify.timed_out() if self.fell_silent else classify.unreachable()
+                raise self._ended(lost) from None
+            if not piece:
+                if verdict := self.end.at_end():
+                    raise self._ended(verdict)
+                return
+            self.end.feed(piece)
+            self.outcome = self.outcome or self.end.problem
+            yield piece  # also with a problem in it: what came before the problem is for the client
+            if self.outcome is not None:
+                raise self._ended(self.outcome)
+
+    def _allows(self, request: httpx.Request) -> bool:
+        url = URL(str(request.url), encoded=True)
+        if self.sent or request.method != "POST":
+            return False
+        return url.scheme == "https" if self._origin is None else url.origin() == self._origin
+
+    async def _post(self, request: httpx.Request) -> aiohttp.ClientResponse:
+        try:
+            return await self._post_once(request)
+        except DISCONNECTED as error:
+            # The peer had closed a pooled connection before it read anything: one free re-send, and only one.
+            if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
+                raise
+        return await self._post_once(request)
+
+    async def _post_once(self, request: httpx.Request) -> aiohttp.ClientResponse:
+        headers = CIMultiDict(
+            (name, value) for name, value in request.headers.items() if name not in NOT_PASSED
+        )
+        headers.update(self._provider.extra_headers)
+        headers.update({"Accept-Encoding": "identity", "User-Agent": "rainymodel"})
+        return await self._sessions.for_class(self._provider.address_class).post(
+            URL(str(request.url), encoded=True),
+            data=request.content,
+            headers=headers,
+            allow_redirects=False,
+            timeout=connect_timeout(self._limits.connect),
+        )
+
+    async def _read_document(self, response: aiohttp.ClientResponse) -> bytes:
+        """A whole JSON answer that holds no error. Raises CallEnded."""
+        try:
+            first = await response.content.readany()
+            heard = self.on_first_byte()
+            raw = await read_capped(response, first, heard=None if response.content.at_eof() else heard)
+            document = classify.read_json(raw)
+        except orjson.JSONDecodeError:
+            raise self._ended(classify.bad_response()) from None
+        finally:
+            give_back(response)
+        if not isinstance(document, dict):
+            raise self._ended(classify.bad_response())
+        if problem := problem_in(document, self._credential):
+            raise self._ended(problem)
+        self.end.saw_usage = tells_usage(document)
+        return raw
+
+    def _ended(self, outcome: Outcome) -> CallEnded:
+        self.outcome = outcome
+        return CallEnded(outcome.word)
+
+
+class WatchedStream(httpx.AsyncByteStream):
+    """A stream's bytes on their way to litellm."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._exchange.pieces()
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back."""
+        self._exchange.close()
+
+
+current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Sends for the attempt of the running context, and for nobody else."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See Exchange.send."""
+        exchange = current_exchange.get()
+        if exchange is None:
+            raise CallEnded("no attempt")
+        return await exchange.send(request)
+
+
+class ClosedTransport(httpx.BaseTransport):
+    """Refuses everything: nothing here sends from a blocking client."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises CallEnded."""
+        raise CallEnded("blocking clients may not send")
