@@ -15,7 +15,6 @@ VARIABLE = RegexValidator(
     r"\A[A-Z][A-Z0-9_]*\Z",
     "Name an environment variable: capital letters, digits and underscores. Never the secret itself.",
 )
-PREFIX = RegexValidator(r"\A[a-z0-9_-]+/\Z", "Write litellm's provider name and a slash, e.g. anthropic/.")
 MODEL_NAME = RegexValidator(
     r"\A(?!.*\*.*\*)[!-~]+\Z", "Use printable characters without spaces, and at most one *."
 )
@@ -41,7 +40,21 @@ RESERVED_HEADERS = frozenset(
         "x-api-key",
     }
 )
+PREFIX = re.compile(r"[a-z0-9_-]{1,39}/")
+# litellm reaches these through libraries with connections and credentials of their own, past every check of ours.
+BY_THEMSELVES = ("aiohttp_openai", "bedrock", "oci", "sagemaker", "vertex_ai")
 RESERVED_PARAMETERS = frozenset({"model", "messages", "stream"})
+
+
+def valid_prefix(value: object) -> None:
+    """litellm's name of a provider and a slash; none that litellm would connect to past this gateway's checks."""
+    if not isinstance(value, str) or not PREFIX.fullmatch(value):
+        raise ValidationError("Write litellm's provider name and a slash, e.g. anthropic/.")
+    if value.startswith(BY_THEMSELVES):
+        raise ValidationError(
+            "%(name)s is not served: litellm would connect to it past this gateway's address checks.",
+            params={"name": value},
+        )
 
 
 def valid_headers(value: object) -> None:

@@ -49,7 +49,7 @@ WHY = {
     "routing_strategy": "policies decide the order",
     "database_url": "set DATABASE_URL",
     "extra_headers": "enter them on the provider's page, if they hold no secret",
-    "master_key": "never stored; RAINYMODEL_MASTER_KEY holds the operator's key, LITELLM_MASTER_KEY is read as a service key",
+    "master_key": "never stored; RAINYMODEL_MASTER_KEY holds the operator's key, LITELLM_MASTER_KEY a service key",
     "environment_variables": "set them in the environment",
 }
 

@@ -11,12 +11,12 @@ from routing.engine import snapshot as values
 from routing.validators import (
     DEPLOYMENT_SLUG,
     MODEL_NAME,
-    PREFIX,
     SLUG,
     VARIABLE,
     valid_base_url,
     valid_headers,
     valid_parameter_policy,
+    valid_prefix,
 )
 
 
@@ -64,7 +64,7 @@ class Provider(models.Model):
         "litellm prefix",
         max_length=40,
         blank=True,
-        validators=[PREFIX],
+        validators=[valid_prefix],
         help_text="For the litellm wire, e.g. “anthropic/”.",
     )
     base_url = models.CharField(

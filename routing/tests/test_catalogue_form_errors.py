@@ -50,6 +50,7 @@ def newest() -> CatalogueRevision:
         ("concurrency_limit", "0", "greater than or equal"),
         ("open_after", "99999999", "less than or equal"),
         ("litellm_prefix", "no slash", "a slash"),
+        ("litellm_prefix", "bedrock/", "past this gateway"),
     ],
 )
 def test_bad_input_for_a_provider_is_a_form_error(operator, field, value, message):

@@ -148,7 +148,41 @@ def test_without_any_credential_only_the_keyless_defaults_are_ready_in_productio
 def test_a_newcomers_first_prompt_goes_nowhere_by_surprise(snapshot):
     bare = compile_snapshot(read_document(), 1, read_surroundings({"RAINYMODEL_ENV": "development"}))
 
-    assert {provider.unready for provider in bare.providers.values()} == {"no_credential", "wire_unavailable"}
+    assert {provider.unready for provider in bare.providers.values()} == {"no_credential"}
+
+
+DIALECTS = {
+    "openai": {"chat", "responses"},
+    "openrouter": {"chat", "completions", "responses", "messages"},
+    "ollamafreeapi": {"chat", "completions"},
+    "ollama-primary": {"chat", "completions"},
+    "ollama-secondary": {"chat", "completions"},
+    "claude": {"chat", "messages"},
+}
+
+
+def test_each_provider_is_asked_in_the_dialects_that_it_surely_speaks(snapshot):
+    spoken = {slug: one.dialects for slug, one in snapshot.deployments.items()}
+    expected = {slug: DIALECTS.get(slug.split("/")[0], {"chat"}) for slug in spoken}
+
+    assert spoken == expected
+
+
+@pytest.mark.parametrize("dialect", ["completions", "responses", "messages"])
+@pytest.mark.parametrize("alias", ORDERS)
+def test_another_dialect_walks_an_alias_in_the_same_order(snapshot, alias, dialect):
+    query = Query(model=alias, input_tokens=1000, time=MOMENT, dialect=dialect)
+    found = plan(snapshot, query, Health(), now=0.0, draw=0.0).ordered
+
+    assert [f"{one.provider.slug} {one.model}" for one in found] == ordered(snapshot, alias)
+
+
+def test_only_xais_reasoning_model_is_spared_fields_that_it_refuses(snapshot):
+    policies = {slug: dict(one.parameter_policy) for slug, one in snapshot.deployments.items()}
+    refused = {"presence_penalty": None, "frequency_penalty": None, "stop": None}
+
+    assert policies.pop("xai/grok-4.7") == {"max_tokens": "max_completion_tokens", **refused}
+    assert not any(policies.values())
 
 
 def test_every_deployment_says_where_its_figures_come_from_and_when():
