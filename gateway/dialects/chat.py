@@ -7,7 +7,13 @@ from gateway.dialects.chat_request import parse_chat
 from gateway.dialects.dialect import Event, ModelRequest, NotAnAnswer
 from gateway.errors import GatewayError
 from gateway.sse import DONE, frame
-from gateway.upstream.chunks import ChunkCheck, is_completion, put_indexes_right, text_bytes
+from gateway.upstream.chunks import (
+    ChunkCheck,
+    is_completion,
+    look_for_failure,
+    put_indexes_right,
+    text_bytes,
+)
 from gateway.usage import Usage, read_usage
 
 
@@ -22,7 +28,7 @@ class Chat:
         return parse_chat(body)
 
     def check_answer(self, body: Any, model: str) -> tuple[dict[str, Any], int]:
-        """A whole completion, put right, and the bytes of text in it. Raises NotAnAnswer."""
+        """A whole completion, put right, and the bytes of text in it. Raises NotAnAnswer, or RefusedInside."""
         if not is_completion(body):
             raise NotAnAnswer
         body["model"], body["object"] = model, "chat.completion"
@@ -36,6 +42,7 @@ class Chat:
             choice["message"].setdefault("role", "assistant")
             choice["message"].setdefault("content", None)  # some clients read it of a tool call too
             choice.setdefault("finish_reason", "stop")
+            look_for_failure(choice)
             written += text_bytes(choice["message"])
         return body, written
 

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -54,6 +55,7 @@ LONE = (
     "status:code=400,text=your%20key%20sk-verysecretvalue0123%20is%20bad",
     "status:code=429,text=your%20key%20sk-verysecretvalue0123%20is%20bad",
     "unauthorized",
+    "status:code=429,retry_after=9",
 )
 
 
@@ -244,9 +246,17 @@ def translated(upstreams: dict[str, ScriptedUpstream]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def live_gateway(
-    server: str, state: Path, *, with_litellm: bool = False, **environment: str
+    server: str,
+    state: Path,
+    *,
+    with_litellm: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    **environment: str,
 ) -> Iterator[LiveGateway]:
-    """A gateway under `uvicorn` (as `manage.py serve` runs it) or `daphne` (as `manage.py runserver` does)."""
+    """A gateway under `uvicorn` (as `manage.py serve` runs it) or `daphne` (as `manage.py runserver` does).
+
+    `more` are rows beside those of `catalogue`.
+    """
     port, dead_port = free_port(), free_port()
     with (
         scripted_upstream(name="sun") as sun,
@@ -271,6 +281,7 @@ def live_gateway(
         rows = catalogue(upstreams, dead_port)
         if with_litellm:
             rows = {section: rows[section] | translated(upstreams).get(section, {}) for section in rows}
+        rows = {section: rows[section] | more.get(section, {}) for section in rows}
         keys = prepare(variables, rows)
         keys["master"] = variables["RAINYMODEL_MASTER_KEY"]
         with serving(server, port, variables, state) as process:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.dialects.dialect import NotAnAnswer
+from gateway.dialects.dialect import NotAnAnswer, RefusedInside
 
 Chunk = dict[str, Any]
 CONTENT_FIELDS = (
@@ -15,6 +15,8 @@ CONTENT_FIELDS = (
     "function_call",
 )
 
+# Finish reasons that mean the upstream failed: DeepSeek ran out of machines, OpenRouter lost its provider.
+FAILED_FINISHES = frozenset({"insufficient_system_resource", "error"})
 TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
@@ -99,7 +101,9 @@ class ChunkCheck:
         return len(self._finished) >= choices and self.complete
 
     def take(self, chunk: Chunk) -> Chunk | None:
-        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAChunk."""
+        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAChunk, or RefusedInside
+        for a finish reason that is a failure.
+        """
         usage = chunk.pop("usage", None)
         if isinstance(usage, dict):
             self.usage = usage
@@ -145,6 +149,7 @@ class ChunkCheck:
         self.text_bytes += text_bytes(delta)
         finish = choice.setdefault("finish_reason", None)
         if finish:
+            look_for_failure(choice)
             self._finished.add(index)
             self.has_content = True
         return True
@@ -208,6 +213,14 @@ def _holds_an_answer(choice: Any) -> bool:
     if not isinstance(message, dict):
         return False
     return isinstance(message.get("content"), str | list) or any(message.get(name) for name in CONTENT_FIELDS)
+
+
+def look_for_failure(choice: Chunk) -> None:
+    """A finish reason that means a failure is no end of an answer. Raises RefusedInside with the choice's error."""
+    finish = choice["finish_reason"]
+    if isinstance(finish, str) and finish in FAILED_FINISHES:
+        error = choice.get("error")
+        raise RefusedInside(error if isinstance(error, dict) else {"code": 503, "type": finish})
 
 
 def put_indexes_right(choices: list[Chunk]) -> None:

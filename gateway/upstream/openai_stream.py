@@ -53,6 +53,8 @@ class OpenAIStream:
     async def read_to_first_content(self) -> None:
         """Read until something worth sending has come. Raises StreamBroken when nothing does."""
         first = await self._read()
+        while not self._ended and not first.strip():  # DeepSeek sends empty lines while it is busy
+            first = await self._read()
         if first.lstrip()[:1] in (b"{", b"["):
             await self._take_whole_answer(first)
             return
@@ -162,6 +164,8 @@ class OpenAIStream:
             raise broken(classify.bad_response())
         try:
             taken = [self._check.take(chunk) for chunk in chunks_of(body)]
+        except RefusedInside as refused:
+            raise broken(classify.classify_error_object(refused.error, self._credential)) from None
         except NotAnAnswer:
             raise broken(classify.bad_response()) from None
         self._held = [chunk for chunk in taken if chunk is not None]

@@ -45,6 +45,9 @@ class OpenAIWire:
                 response, edits = await self._send(call)
                 try:
                     first = await response.content.readany()
+                    # DeepSeek sends empty lines while it is busy: they are no content.
+                    while not first.strip() and not response.content.at_eof():
+                        first = await response.content.readany()
                     first_content = time.monotonic() - started
                     heard = None if response.content.at_eof() else rest_of_body(limit, call, first_content)
                     raw = await read_capped(response, first, heard=heard)

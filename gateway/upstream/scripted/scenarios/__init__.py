@@ -1,6 +1,15 @@
 """What the scripted upstream can play. Importing this package registers every scenario."""
 
-from gateway.upstream.scripted.scenarios import answers, bodies, events, refusals, spellings, streams, turns
+from gateway.upstream.scripted.scenarios import (
+    answers,
+    bodies,
+    events,
+    recorded,
+    refusals,
+    spellings,
+    streams,
+    turns,
+)
 from gateway.upstream.scripted.scenarios.registry import (
     Role,
     UnknownSetting,
@@ -17,6 +26,7 @@ __all__ = [
     "cast",
     "describe_scenarios",
     "events",
+    "recorded",
     "refusals",
     "scenario_names",
     "spellings",

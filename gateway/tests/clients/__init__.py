@@ -1,0 +1,1 @@
+"""Stock clients, installed as their users install them, against a live gateway."""
