@@ -88,6 +88,7 @@ class ChatEncoder:
         return DONE
 
     def error(self, error: GatewayError) -> bytes:
-        """The frame that every client raises on; no [DONE] follows."""
+        """Two frames, and no [DONE]: most clients raise on the first, some only know a chunk when they see one."""
         choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
-        return frame({"error": error.envelope(), "choices": choices})
+        told = {"error": error.envelope()}
+        return frame(told) + frame({**told, "choices": choices})

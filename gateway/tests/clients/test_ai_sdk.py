@@ -65,14 +65,10 @@ def test_an_unknown_model_throws_with_its_status(told: Told, door: str):
     assert UNKNOWN_MODEL in refused["message"]
 
 
-@pytest.mark.parametrize("door", ["responses", "messages"])
+@pytest.mark.parametrize("door", ["responses", "messages", "chat"])
 def test_a_stream_that_breaks_off_throws(told: Told, door: str):
     assert "AISDKError" in told[f"{door}_broken_stream"]["raised"]
     assert BROKE_OFF in told[f"{door}_broken_stream"]["message"]
-
-
-def test_a_chat_that_breaks_off_finishes_with_an_error(told: Told):
-    assert told["chat_broken_stream"] == {"finish": ["error"]}
 
 
 def test_thoughts_are_carried_through_a_tool_loop_when_nothing_is_stored(told: Told):
