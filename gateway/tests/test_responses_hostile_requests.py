@@ -87,6 +87,9 @@ def part(**fields: Any) -> dict[str, Any]:
         ({"tools": [{"type": "function"}]}, "missing_field", "tools[0].name"),
         ({"tools": [FUNCTION | {"parameters": "x"}]}, "invalid_type", "tools[0].parameters"),
         ({"tools": [{"type": "custom", "name": "c", "format": 1}]}, "invalid_type", "tools[0].format"),
+        ({"tools": [{"type": "namespace", "name": "n"}]}, "missing_field", "tools[0].tools"),
+        ({"tools": [{"type": "namespace", "tools": [FUNCTION]}]}, "missing_field", "tools[0].name"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [1]}]}, "invalid_type", "tools[0].tools[0]"),
         ({"tools": [FUNCTION] * 5000}, "invalid_type", "tools"),
         ({"tools": [FUNCTION], "tool_choice": 5}, "invalid_type", "tool_choice"),
         ({"tools": [FUNCTION], "tool_choice": "maybe"}, "invalid_value", "tool_choice"),
@@ -127,7 +130,7 @@ NAMES = (
 WORDS = (
     *("message", "function_call", "function_call_output", "custom_tool_call", "reasoning", "item_reference"),
     *("user", "assistant", "developer", "input_text", "input_image", "output_text", "refusal", "function"),
-    *("custom", "allowed_tools", "json_schema", "text", "auto", "required"),
+    *("custom", "namespace", "allowed_tools", "json_schema", "text", "auto", "required"),
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(WORDS),

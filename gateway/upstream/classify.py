@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from multidict import CIMultiDict
 
+from gateway.upstream.google_errors import only_a_minute, retry_delay
 from routing.engine.outcome import Fault, Outcome
 
 LONGEST_DETAIL = 200
@@ -119,31 +120,32 @@ def classify_error_object(error: Mapping[str, Any], credential: str = "") -> Out
 def _words_of(error: Mapping[str, Any], credential: str) -> tuple[str, str]:
     """Code, type and message in one text, and the message alone, without our credential.
 
-    A moderator's reasons (OpenRouter's) count as the code `content_filter`.
+    A moderator's reasons (OpenRouter's) count as the code `content_filter`, a quota per minute as `rate_limit`.
     """
     message = str(error.get("message") or "")
     if credential:
         message = message.replace(credential, "[removed]")
     metadata = error.get("metadata")
-    flagged = "content_filter " if isinstance(metadata, dict) and metadata.get("reasons") else ""
-    return f"{flagged}{error.get('code') or ''} {error.get('type') or ''} {message}", message
+    marks = "content_filter " if isinstance(metadata, dict) and metadata.get("reasons") else ""
+    marks += "rate_limit " if only_a_minute(error) else ""
+    return f"{marks}{error.get('code') or ''} {error.get('type') or ''} {message}", message
 
 
 def _hints(headers: Mapping[str, str], error: Mapping[str, Any]) -> Mapping[str, str]:
     """The headers; where they name no wait, what the error itself says of one: OpenRouter repeats its provider's
-    headers there, Hugging Face gives the seconds that loading a model will take.
+    headers there, Hugging Face gives the seconds that loading a model will take, Google those until the next try.
     """
     if "retry-after" in headers or "Retry-After" in headers:
         return headers
-    metadata, loading = error.get("metadata"), error.get("estimated_time")
+    metadata, wait = error.get("metadata"), error.get("estimated_time", retry_delay(error))
     inside = metadata.get("headers") if isinstance(metadata, dict) else None
     if isinstance(inside, dict):
         return CIMultiDict({name: str(inside[name]) for name in inside if name.lower() in HINT_FIELDS})
-    return headers if loading is None else {"Retry-After": str(loading)}
+    return headers if wait is None else {"Retry-After": str(wait)}
 
 
 def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
-    if QUOTA.search(text):
+    if QUOTA.search(text) and not text.startswith("rate_limit "):
         return _quota(429, headers, text)
     retry_after = read_retry_after(headers)
     return Outcome(

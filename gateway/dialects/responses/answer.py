@@ -8,7 +8,7 @@ import orjson
 
 from gateway.dialects.dialect import ModelRequest
 from gateway.dialects.responses.items import CustomCall, FunctionCall, Item, Message, OpenItem, Reasoning
-from gateway.dialects.responses.tools import custom_names
+from gateway.dialects.responses.tools import Called, called_tools
 from gateway.errors import GatewayError
 from gateway.usage import Usage, count, detail, read_usage
 from gateway.uuid7 import new_id, time_of
@@ -113,14 +113,14 @@ def response_of(completion: dict[str, Any], request: ModelRequest) -> dict[str, 
     """A checked chat completion as a response: thoughts, message, calls."""
     choice = completion["choices"][0]
     finish = choice.get("finish_reason") or "stop"
-    items = items_of(choice["message"], custom_names(request.payload))
+    items = items_of(choice["message"], called_tools(request.payload))
     output = [item.whole("completed") for item in items[:-1]]
     output += [item.whole(status_of(finish)) for item in items[-1:]]
     response = new_response(request, completion["model"])
     return finished(response, output, finish, completion.get("usage"))
 
 
-def items_of(message: dict[str, Any], custom: frozenset[str]) -> list[OpenItem]:
+def items_of(message: dict[str, Any], tools: dict[str, Called]) -> list[OpenItem]:
     """The output items of a chat message."""
     items: list[OpenItem] = []
     thoughts, text, refusal = texts_of(message)
@@ -135,7 +135,7 @@ def items_of(message: dict[str, Any], custom: frozenset[str]) -> list[OpenItem]:
                 said.add(value, kind)
         items.append(said)
     for call in calls_of(message):
-        item = call_item(call, len(items), custom)
+        item = call_item(call, len(items), tools)
         item.add(arguments_of(call))
         items.append(item)
     return items
@@ -161,12 +161,13 @@ def calls_of(message: dict[str, Any]) -> list[dict[str, Any]]:
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
 
 
-def call_item(call: dict[str, Any], index: int, custom: frozenset[str]) -> FunctionCall:
+def call_item(call: dict[str, Any], index: int, tools: dict[str, Called]) -> FunctionCall:
     """The item that a chat's tool call, or the first delta of one, begins."""
     function = call.get("function")
     name = text_in(function.get("name")) if isinstance(function, dict) else ""
-    kind = CustomCall if name in custom else FunctionCall
-    return kind(index, text_in(call.get("id")), name)
+    tool = tools.get(name) or Called(name)
+    kind = CustomCall if tool.custom else FunctionCall
+    return kind(index, text_in(call.get("id")), tool)
 
 
 def arguments_of(call: dict[str, Any]) -> str:

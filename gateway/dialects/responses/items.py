@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Any
 
 from gateway.dialects.dialect import Event
-from gateway.dialects.responses.tools import custom_input
+from gateway.dialects.responses.tools import Called, custom_input
 
 Item = dict[str, Any]
 # A message's kind of part → where its text is.
@@ -138,15 +138,15 @@ class Message:
 class FunctionCall:
     """A call of a function."""
 
-    def __init__(self, index: int, call_id: str, name: str) -> None:
+    def __init__(self, index: int, call_id: str, tool: Called) -> None:
         self.id, self.index, self.status = new_item_id("fc"), index, ""
-        self.name = name
+        self.tool = tool
         self.call_id = call_id or new_item_id("call")
         self._arguments = ""
 
     def item(self, status: str, arguments: str) -> Item:
         """The item with these arguments."""
-        call = {"call_id": self.call_id, "name": self.name, "arguments": arguments}
+        call = {"call_id": self.call_id, **self.tool.names(), "arguments": arguments}
         return {"type": "function_call", "id": self.id, "status": status, **call}
 
     def opening(self) -> Iterator[Event]:
@@ -165,7 +165,7 @@ class FunctionCall:
     def closing(self, status: str) -> Iterator[Event]:
         """The whole item, and how it ended."""
         self.status = status
-        whole = {"name": self.name, "arguments": self._arguments}
+        whole = {"name": self.tool.name, "arguments": self._arguments}
         yield self._event("response.function_call_arguments.done", **whole)
         yield done(self.index, self.whole(status))
 
@@ -180,14 +180,14 @@ class FunctionCall:
 class CustomCall(FunctionCall):
     """A call of a custom tool. Its text is inside JSON, so it can be read, and told, only when that is whole."""
 
-    def __init__(self, index: int, call_id: str, name: str) -> None:
-        super().__init__(index, call_id, name)
+    def __init__(self, index: int, call_id: str, tool: Called) -> None:
+        super().__init__(index, call_id, tool)
         self.id = new_item_id("ctc")
 
     def item(self, status: str, arguments: str) -> Item:
         """The item with the text in these arguments."""
         text = custom_input(arguments) if arguments else ""
-        call = {"call_id": self.call_id, "name": self.name, "input": text}
+        call = {"call_id": self.call_id, **self.tool.names(), "input": text}
         return {"type": "custom_tool_call", "id": self.id, "status": status, **call}
 
     def write(self, text: str) -> Iterator[Event]:

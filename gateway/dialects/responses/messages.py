@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.dialects.responses.places import Document, not_carried, objects, one_of, optional, required
-from gateway.dialects.responses.tools import custom_arguments
+from gateway.dialects.responses.tools import chat_name, custom_arguments
 from gateway.parse import bad
 
 ROLES = ("user", "assistant", "system", "developer")
@@ -114,11 +114,10 @@ def read_item(conversation: Conversation, item: Document, place: str) -> None:
         case "message":
             read_message(conversation, item, place)
         case "function_call":
-            call = (required(item, name, str, place) for name in ("call_id", "name", "arguments"))
-            conversation.call(*call)
+            read_call(conversation, item, place, required(item, "arguments", str, place))
         case "custom_tool_call":
-            call_id, name, text = (required(item, key, str, place) for key in ("call_id", "name", "input"))
-            conversation.call(call_id, name, custom_arguments(text))
+            text = required(item, "input", str, place)
+            read_call(conversation, item, place, custom_arguments(text))
         case "function_call_output" | "custom_tool_call_output":
             read_output(conversation, item, place)
         case "reasoning":
@@ -127,6 +126,13 @@ def read_item(conversation: Conversation, item: Document, place: str) -> None:
             raise not_carried(
                 f"{place}.type", f"An item of the type `{other}`", "send the conversation without it"
             )
+
+
+def read_call(conversation: Conversation, item: Document, place: str, arguments: str) -> None:
+    """A call of a tool, by the name that the chat has for it."""
+    call_id, name = (required(item, key, str, place) for key in ("call_id", "name"))
+    namespace = optional(item, "namespace", str, place)
+    conversation.call(call_id, chat_name(name, namespace), arguments)
 
 
 def read_message(conversation: Conversation, item: Document, place: str) -> None:

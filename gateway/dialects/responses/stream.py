@@ -17,7 +17,7 @@ from gateway.dialects.responses.answer import (
     texts_of,
 )
 from gateway.dialects.responses.items import FunctionCall, Message, OpenItem, Reasoning
-from gateway.dialects.responses.tools import custom_names
+from gateway.dialects.responses.tools import called_tools
 from gateway.errors import GatewayError
 
 
@@ -26,10 +26,10 @@ class TranslatingEncoder:
     answer's end, the final event at the stream's end, when the usage is known.
     """
 
-    __slots__ = ("_calls", "_custom", "_finish", "_items", "_number", "_response", "_speech", "_usage")
+    __slots__ = ("_calls", "_finish", "_items", "_number", "_response", "_speech", "_tools", "_usage")
 
     def __init__(self, request: ModelRequest, model: str) -> None:
-        self._custom = custom_names(request.payload)
+        self._tools = called_tools(request.payload)
         self._response = new_response(request, model)
         self._number = 0
         self._items: list[OpenItem] = []
@@ -102,7 +102,7 @@ class TranslatingEncoder:
         place = call.get("index", 0)
         if place not in self._calls:
             yield from self._fall_silent()
-            self._calls[place] = call_item(call, len(self._items), self._custom)
+            self._calls[place] = call_item(call, len(self._items), self._tools)
             self._items.append(self._calls[place])
             yield from self._calls[place].opening()
         arguments = arguments_of(call)

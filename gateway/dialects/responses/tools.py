@@ -1,8 +1,11 @@
 """Tools and the choice among them, as a chat completion has them.
 
-A custom tool takes free text; as a chat has only functions, it becomes one with a single string, `input`.
+A chat has only functions, in one flat list. A custom tool, which takes free text, becomes one with a single string,
+`input`; a tool of a namespace becomes one with both names in its own.
 """
 
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -11,6 +14,7 @@ from gateway.dialects.responses.places import Document, not_carried, objects, on
 from gateway.parse import bad
 
 CHOICES = ("auto", "none", "required")
+NAME_LENGTH = 64  # the longest name of a function that chat upstreams take
 CUSTOM_PARAMETERS: Document = {
     "type": "object",
     "properties": {"input": {"type": "string", "description": "The tool's input, as plain text."}},
@@ -29,13 +33,40 @@ def chat_tools(payload: Document) -> Document:
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         tools = allowed_of(tools, choice)
         choice = optional(choice, "mode", str, "tool_choice") or "auto"
-    functions = [chat_tool(tool, place) for place, tool in tools]
+    functions = [function for place, tool in tools for function in chat_functions(tool, place)]
     chosen = chat_choice(choice) if choice is not None else None
     if not functions:
         return {} if chosen in (None, "auto", "none") else {"tool_choice": chosen}
     fields = {"tools": functions, "tool_choice": chosen}
     fields["parallel_tool_calls"] = payload.get("parallel_tool_calls")
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def chat_functions(tool: Document, place: str) -> list[Document]:
+    """A tool, or all tools of a namespace, as a chat's functions. The first of a namespace tells what that is for.
+    Raises BadRequest.
+    """
+    if tool.get("type") != "namespace":
+        return [chat_tool(tool, place)]
+    namespace = required(tool, "name", str, place)
+    told = optional(tool, "description", str, place)
+    members = objects(required(tool, "tools", list, place), f"{place}.tools")
+    functions = [chat_tool(member, at) for at, member in members]
+    for function in (each["function"] for each in functions):
+        function["name"] = chat_name(function["name"], namespace)
+    if functions and told:
+        first = functions[0]["function"]
+        first["description"] = f"{namespace}: {told}\n\n{first.get('description', '')}".rstrip()
+    return functions
+
+
+def chat_name(name: str, namespace: str | None) -> str:
+    """The name of the chat's function: both names, cut to a length that upstreams take, and then still distinct."""
+    whole = f"{namespace}__{name}" if namespace else name
+    if not namespace or len(whole) <= NAME_LENGTH:
+        return whole
+    mark = sha256(whole.encode()).hexdigest()[:8]
+    return f"{whole[: NAME_LENGTH - len(mark) - 1]}_{mark}"
 
 
 def chat_tool(tool: Document, place: str) -> Document:
@@ -91,10 +122,33 @@ def allowed_of(tools: list[tuple[str, Document]], choice: Document) -> list[tupl
     return left
 
 
-def custom_names(payload: Document) -> frozenset[str]:
-    """The names of the custom tools: calls of them are said again as calls of custom tools."""
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A tool as the client knows it."""
+
+    name: str
+    namespace: str | None = None
+    custom: bool = False
+
+    def names(self) -> Document:
+        """The fields that say in a call which tool it is of."""
+        return {"name": self.name} | ({"namespace": self.namespace} if self.namespace else {})
+
+
+def called_tools(payload: Document) -> dict[str, Called]:
+    """The chat's functions that are not simply the client's by the same name: whose calls they are."""
     tools = [tool for tool in payload.get("tools", []) if isinstance(tool, dict)]
-    return frozenset(str(tool.get("name")) for tool in tools if tool.get("type") == "custom")
+    called = [own_name(tool, None) for tool in tools]
+    for space in tools:
+        if space.get("type") == "namespace" and isinstance(space.get("tools"), list):
+            members = [member for member in space["tools"] if isinstance(member, dict)]
+            called += [own_name(member, str(space.get("name"))) for member in members]
+    return {chat_name(tool.name, tool.namespace): tool for tool in called if tool.custom or tool.namespace}
+
+
+def own_name(tool: Document, namespace: str | None) -> Called:
+    """A tool of the request by the client's name of it."""
+    return Called(str(tool.get("name")), namespace, tool.get("type") == "custom")
 
 
 def custom_arguments(text: str) -> str:
