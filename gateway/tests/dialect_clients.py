@@ -147,6 +147,7 @@ class ChatClient:
         chunks = [orjson.loads(data) for _, data in events if data != "[DONE]"]
         if "error" in chunks[-1]:
             answer.error = chunks.pop()["error"]["message"]
+            assert chunks.pop()["error"]["message"] == answer.error
         else:
             assert events[-1][1] == "[DONE]"
         assert len({chunk["id"] for chunk in chunks}) <= 1
