@@ -12,7 +12,7 @@ def main() -> None:
 
     from rainymodel_site.database import database_at_hand
 
-    with database_at_hand():
+    with database_at_hand(sys.argv[1:]):
         execute_from_command_line(sys.argv)
 
 

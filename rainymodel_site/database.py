@@ -1,7 +1,7 @@
 """Which Postgres to use: DATABASE_URL, or the embedded one under the state directory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,16 +11,18 @@ from psycopg.conninfo import conninfo_to_dict
 from rainymodel_site import env
 from rainymodel_site.postgres import EmbeddedPostgres, PostgresError
 
+NEEDS_NONE = "services"  # what it starts looks for a database itself, and lives longer than the command
+
 
 @contextmanager
-def database_at_hand() -> Iterator[None]:
-    """Make DATABASE_URL name a Postgres that answers, for as long as the block lasts.
+def database_at_hand(command: Sequence[str]) -> Iterator[None]:
+    """Make DATABASE_URL name a Postgres that answers, for as long as the block lasts; `command` is what runs in it.
 
     Without DATABASE_URL the embedded server is attached to, or started and stopped again. In production a missing
     DATABASE_URL ends the start.
     """
     env.load_dotenv(env.PROJECT / ".env")
-    if env.text("DATABASE_URL"):
+    if env.text("DATABASE_URL") or list(command[:1]) == [NEEDS_NONE]:
         yield
         return
     if env.mode() == env.PRODUCTION:
@@ -37,6 +39,15 @@ def database_at_hand() -> Iterator[None]:
         yield
     finally:
         server.stop()
+
+
+def database_url() -> str:
+    """DATABASE_URL, or in development the embedded server's while it runs; empty without either."""
+    given = env.text("DATABASE_URL")
+    if given or env.mode() == env.PRODUCTION:
+        return given
+    server = EmbeddedPostgres(env.path("RAINYMODEL_STATE_DIR") / "postgres")
+    return server.dsn if server.answers() else ""
 
 
 def django_database() -> dict[str, Any]:

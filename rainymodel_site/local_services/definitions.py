@@ -58,7 +58,7 @@ def services(environ: Mapping[str, str] = os.environ) -> dict[str, Service]:
 
 
 def gateway(environ: Mapping[str, str]) -> Service:
-    """`manage.py serve` in the environment as it is."""
+    """`manage.py serve` in the environment as it is; without DATABASE_URL it brings the embedded Postgres along."""
     return Service(
         name=GATEWAY,
         command=(sys.executable, str(env.PROJECT / "manage.py"), "serve"),

@@ -40,7 +40,7 @@ def health(service: Service) -> str:
 def database_state(url: str) -> DatabaseState:
     """The gateway's database: its version and the milliseconds that it took, or why it does not answer."""
     if not url:
-        return DatabaseState(False, "DATABASE_URL is not set")
+        return DatabaseState(False, "DATABASE_URL is not set, and the embedded Postgres does not run")
     if refusal := database_refusal(url):
         return DatabaseState(False, f"does not answer: {refusal}")
     began = time.perf_counter()

@@ -77,3 +77,21 @@ def test_the_gateway_is_started_without_open_webui_restarted_after_a_crash_and_s
     assert re.search(r"^gateway stopped after", said, re.MULTILINE)
     assert not is_alive(second.child)
     assert manage(settings, "services", "status")[0] == 3
+
+
+def test_without_a_database_url_the_gateway_brings_the_embedded_postgres_and_takes_it_down(
+    settings, tmp_path
+):
+    alone = settings | {
+        "RAINYMODEL_STATE_DIR": str(tmp_path), "RAINYMODEL_ENV": "development", "DATABASE_URL": "",
+    }  # fmt: skip
+    for command in ("migrate", "load_catalogue"):
+        assert manage(alone, command)[0] == 0
+    try:
+        assert manage(alone, "services", "start")[::2] == (0, "")
+        assert json.loads(fetch(f"http://127.0.0.1:{alone['PORT']}/ready"))["status"] == "ready"
+        code, said, _ = manage(alone, "services", "status")
+        assert (code, "database  rainymodel answers in" in said) == (0, True)
+    finally:
+        manage(alone, "services", "stop")
+    assert "the embedded Postgres does not run" in manage(alone, "services", "status")[1]

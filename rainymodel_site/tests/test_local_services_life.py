@@ -326,13 +326,6 @@ def test_open_webui_that_is_not_installed_is_told_with_what_to_do(ground):
     assert ground.row(OPENWEBUI_COMMAND="no-such-program")[1][1] == "not installed"
 
 
-def test_the_embedded_postgres_points_to_make_run(ground):
-    code, _, errors = ground.shell("start", "gateway", DATABASE_URL="", RAINYMODEL_ENV="development")
-
-    assert code == 1
-    assert "start the gateway with `make run`, or set DATABASE_URL" in errors
-
-
 def test_a_database_that_is_down_is_told_without_its_password(ground):
     ground.started()
     url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/rainymodel"

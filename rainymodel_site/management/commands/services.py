@@ -2,19 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from rainymodel_site import env
+from rainymodel_site.database import database_url
 from rainymodel_site.local_services import control
-from rainymodel_site.local_services.definitions import GATEWAY, NAMES, OPEN_WEBUI, Service, services
+from rainymodel_site.local_services.definitions import NAMES, OPEN_WEBUI, Service, services
 from rainymodel_site.local_services.health import database_state
 from rainymodel_site.local_services.logfile import tail
 from rainymodel_site.local_services.status import exit_code, service_state, table
 from rainymodel_site.openwebui import Refused
-from rainymodel_site.postgres import EmbeddedPostgres, PostgresError
 
 HOW_TO_INSTALL = (
     "Open WebUI is not installed: `pip install open-webui` in an environment of its own, and name its program "
@@ -69,11 +68,6 @@ class Command(BaseCommand):
                     raise CommandError(HOW_TO_INSTALL)
                 self.stdout.write(HOW_TO_INSTALL)
                 continue
-            if service.name == GATEWAY and embedded_in_use():
-                raise CommandError(
-                    "Without DATABASE_URL the gateway uses the embedded Postgres, which ends with this command: "
-                    "start the gateway with `make run`, or set DATABASE_URL."
-                )
             if service.name == OPEN_WEBUI and not env.text("OPENWEBUI_API_KEY"):
                 self.stdout.write(
                     "OPENWEBUI_API_KEY is not set: Open WebUI will have no key for the gateway."
@@ -88,7 +82,7 @@ class Command(BaseCommand):
     def show_status(self, chosen: Sequence[Service]) -> None:
         """The table and the database's line; ends with the exit code that sums them up."""
         states = [service_state(service) for service in chosen]
-        database = database_state(env.text("DATABASE_URL"))
+        database = database_state(database_url())
         self.stdout.write(table(states))
         self.stdout.write(f"database  {database.sentence}")
         sys.exit(exit_code(states, database))
@@ -98,11 +92,3 @@ class Command(BaseCommand):
         for service in chosen:
             self.stdout.write(f"==> {service.log_file}")
             self.stdout.write("\n".join(tail(service.log_file, lines)) or "(nothing yet)")
-
-
-def embedded_in_use() -> bool:
-    """Whether DATABASE_URL is the embedded server's, as `manage.py` sets it where there is none."""
-    with suppress(PostgresError):
-        embedded = EmbeddedPostgres(env.path("RAINYMODEL_STATE_DIR") / "postgres")
-        return env.text("DATABASE_URL") == embedded.dsn
-    return False
