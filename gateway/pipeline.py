@@ -1,5 +1,7 @@
 """What happens to a request, on one screen."""
 
+import asyncio
+
 from gateway.authenticate import authenticate
 from gateway.call import Call
 from gateway.dialects.dialect import Dialect, ModelRequest
@@ -17,13 +19,14 @@ from routing.engine.query import Grants, Query
 from routing.engine.snapshot import Snapshot
 
 GRACE = 0.1  # seconds between the end of the search and the end of everything
+LARGE_BODY = 512 * 1024  # bytes; reading more than this takes long enough for others to notice
 
 
 async def serve_request(call: Call, services: Services, dialect: Dialect) -> None:
     """Answer one request in its dialect, or raise a GatewayError before the first byte."""
     caller = await authenticate(call, services.callers)
     with logged(call, caller, services, dialect) as entry, services.limits.admit(caller) as ticket:
-        request = dialect.parse(await call.read_body())
+        request = await parse(dialect, await call.read_body())
         snapshot = services.snapshot()  # one snapshot from here to the end
         query = query_for(call, request, services.grants_of(caller), services.wall_clock())
         describe_query(entry, request, query)
@@ -36,6 +39,13 @@ async def serve_request(call: Call, services: Services, dialect: Dialect) -> Non
             await while_connected(call, relay_answer(exchange))
         finally:
             ticket.settle(entry)
+
+
+async def parse(dialect: Dialect, body: bytes) -> ModelRequest:
+    """The checked request; a large one is read in a thread, so that other requests go on. Raises BadRequest."""
+    if len(body) < LARGE_BODY:
+        return dialect.parse(body)
+    return await asyncio.to_thread(dialect.parse, body)
 
 
 def query_for(call: Call, request: ModelRequest, grants: Grants, time: float) -> Query:

@@ -20,7 +20,8 @@ class EventSplitter:
     """Turns bytes, split anywhere, into the `data` of complete events.
 
     Follows the SSE specification: LF, CRLF or CR line ends, a leading BOM, comments, several `data:` lines joined by
-    LF, other fields ignored. Output does not depend on how the bytes were split.
+    LF, other fields ignored; but an event whose data is empty is dropped, as some proxies send them to keep a
+    connection alive. Output does not depend on how the bytes were split.
     """
 
     __slots__ = ("_buffer", "_data", "_skip_lf", "_started")
@@ -54,7 +55,9 @@ class EventSplitter:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif not line and self._data:
-                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+                if data:
+                    events.append(data)
                 self._data = []
             elif line == b"data":
                 self._data.append(b"")

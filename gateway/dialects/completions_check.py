@@ -3,10 +3,11 @@
 from typing import Any
 
 from gateway.dialects.dialect import Event, NotAnAnswer
+from gateway.upstream.chunks import finish_of, look_for_failure
 
 
 def check_choices(body: Any, model: str) -> tuple[dict[str, Any], int]:
-    """A whole text completion, put right, and the bytes of text in it. Raises NotAnAnswer."""
+    """A whole text completion, put right, and the bytes of text in it. Raises NotAnAnswer, or RefusedInside."""
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices:
         raise NotAnAnswer
@@ -18,6 +19,8 @@ def check_choices(body: Any, model: str) -> tuple[dict[str, Any], int]:
             choice["index"] = place
         choice.setdefault("finish_reason", "stop")
         choice.setdefault("logprobs", None)
+        if finish_of(choice):
+            look_for_failure(choice)
         written += len(choice["text"].encode("utf-8", "replace"))
     body["model"], body["object"] = model, "text_completion"
     return body, written
@@ -53,7 +56,9 @@ class CompletionCheck:
         return len(self._finished) >= choices and self.complete
 
     def take(self, event: Event) -> Event | None:
-        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAnAnswer."""
+        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAnAnswer, or
+        RefusedInside for a finish reason that is a failure.
+        """
         usage = event.pop("usage", None)
         if isinstance(usage, dict):
             self.usage = usage
@@ -80,7 +85,8 @@ class CompletionCheck:
         self._seen.add(index)
         choice["text"] = text or ""
         self.text_bytes += len(choice["text"].encode("utf-8", "replace"))
-        if choice.setdefault("finish_reason", None):
+        if finish_of(choice):
+            look_for_failure(choice)
             self._finished.add(index)
         self.has_content = self.has_content or bool(text) or index in self._finished
         return True

@@ -71,7 +71,7 @@ class StreamCheck(Protocol):
     def take(self, event: Event) -> Event | None:
         """The event as clients may see it; None when nothing of it is for them.
 
-        Raises NotAnAnswer (a NotAChunk) for an event of another kind, RefusedInside for one that is an error.
+        Raises NotAnAnswer for an event of another kind, RefusedInside for one that is an error.
         """
 
     def closing(self) -> list[Event]:

@@ -11,9 +11,9 @@ from gateway.sse import MAX_EVENT_BYTES, EventSplitter, EventTooLarge
 STREAM = (
     b'\xef\xbb\xbf: OPENROUTER PROCESSING\n\ndata: {"text":"\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85"}\n\n'
     b"event: delta\r\nid: 7\r\nretry: 10\r\ndata:no space\r\n\r\ndata: two\ndata: lines\n\n"
-    b"data\n\ndata: cr\r\rdata: [DONE]\n\n"
+    b"data\n\ndata:\n\ndata: cr\r\rdata: [DONE]\n\n"
 )
-EVENTS = ['{"text":"سلام"}'.encode(), b"no space", b"two\nlines", b"", b"cr", b"[DONE]"]
+EVENTS = ['{"text":"سلام"}'.encode(), b"no space", b"two\nlines", b"cr", b"[DONE]"]
 
 
 def events_of(pieces: list[bytes]) -> list[bytes]:
@@ -21,7 +21,7 @@ def events_of(pieces: list[bytes]) -> list[bytes]:
     return [event for piece in pieces for event in splitter.feed(piece)]
 
 
-def test_every_line_end_comment_and_field_of_the_specification_is_understood():
+def test_line_ends_comments_and_fields_are_understood_and_empty_events_dropped():
     assert events_of([STREAM]) == EVENTS
 
 

@@ -154,9 +154,21 @@ def test_the_first_call_is_written_as_it_comes() -> None:
     assert [event["delta"]["partial_json"] for event in more] == ['{"a"']
 
 
-def test_a_call_is_closed_when_its_json_is_whole_and_the_next_begins() -> None:
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ['{"a": 1}'],
+        ['{"a": {"b', '": 2}}'],
+        ['{"a": "}', "{\\", '"}', '{"}'],
+        ['{"a": "\\\\', '"}'],
+        ["{", "}"],
+    ],
+    ids=str,
+)
+def test_a_call_is_closed_when_its_json_is_whole_and_the_next_begins(pieces: list[str]) -> None:
     encoder = Messages().encoder(THINKER, "m", translated=True)
-    encoder.events([chunk(tool_calls=[call(0, '{"a": 1}', "call_1")])])
+    encoder.events([chunk(tool_calls=[call(0, pieces[0], "call_1")])])
+    encoder.events([chunk(tool_calls=[call(0, piece)]) for piece in pieces[1:]])
     next_one = frames(encoder.events([chunk(tool_calls=[call(1, '{"b"', "call_2")])]))
 
     assert [event["type"] for event in next_one] == [

@@ -158,6 +158,14 @@ def test_a_broken_relay_ends_with_numbers_that_go_on(upstream: ScriptedUpstream)
     assert (failed["response"]["id"], failed["response"]["status"]) == (seen[0]["response"]["id"], "failed")
 
 
+def test_a_number_that_no_client_can_count_on_from_is_not_counted_on():
+    writer = DIALECT.encoder(DIALECT.parse(b'{"input": "hi"}'), "ours", translated=False)
+    written = writer.events([{**CREATED, "sequence_number": 2**64 - 1}])
+    written += writer.error(UpstreamsFailed("It broke off.", code="upstream_broken"))
+
+    assert [orjson.loads(data)["sequence_number"] for data in EventSplitter().feed(written)][1:] == [1, 2]
+
+
 def test_a_stream_that_stops_before_its_final_event_is_not_complete(upstream: ScriptedUpstream):
     check, _ = checked(events_of(upstream)[:-1])
     assert (check.complete, check.ended, check.has_content) == (False, False, True)
@@ -190,8 +198,15 @@ def test_events_it_does_not_know_pass_and_nothing_follows_the_end():
             "type": "response.failed",
             "response": {"error": {"code": "rate_limit_exceeded", "message": "Slow down."}},
         },
+        {
+            "type": "response.completed",
+            "response": {
+                "status": "failed",
+                "error": {"code": "rate_limit_exceeded", "message": "Slow down."},
+            },
+        },
     ],
-    ids=["flat", "nested", "failed"],
+    ids=["flat", "nested", "failed", "completed and yet failed"],
 )
 def test_an_error_inside_is_a_refusal(event: dict[str, Any]):
     with pytest.raises(RefusedInside) as caught:

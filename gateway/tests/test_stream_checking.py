@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.upstream.chunks import ChunkCheck, NotAChunk, chunks_of, is_completion
+from gateway.dialects.dialect import NotAnAnswer
+from gateway.upstream.chunks import ChunkCheck, chunks_of, is_completion
 
 
 def delta(
@@ -105,10 +106,26 @@ def test_a_tool_call_moved_aside_takes_no_other_calls_index():
     assert calls_seen(seen) == [(0, "a", ""), (1, "b", ""), (2, "c", ""), (2, None, "x")]
 
 
-def test_a_tool_calls_id_that_comes_late_begins_no_other_call():
-    _, seen = taken(tool_delta("1"), tool_delta("2", "a"), tool_delta("", "b"))
+def test_what_comes_of_a_tool_call_before_its_name_waits_for_it():
+    _, seen = taken(tool_delta("1"), tool_delta("2", "a"), tool_delta("3", "a"), tool_delta("", "b"))
+    seen = [chunk for chunk in seen if "tool_calls" in chunk["choices"][0]["delta"]]
 
-    assert calls_seen(seen) == [(0, None, "1"), (0, None, "2"), (1, "b", "")]
+    assert calls_seen(seen) == [(0, "a", "12"), (0, None, "3"), (1, "b", "")]
+    assert seen[0]["choices"][0]["delta"]["tool_calls"][0]["function"]["name"] == "f_a"
+
+
+def test_a_tool_call_that_never_gets_a_name_is_told_at_the_end():
+    check, seen = taken(delta(tool_calls=[{"id": "a"}]), delta(finish="tool_calls"))
+
+    assert "tool_calls" not in seen[0]["choices"][0]["delta"]
+    assert seen[1]["choices"][0]["delta"]["tool_calls"] == [{"id": "a", "index": 0, "type": "function"}]
+    assert check.complete
+
+
+def test_thousands_of_tool_calls_with_one_index_get_each_their_own():
+    _, seen = taken(*(tool_delta("", f"c{number}") for number in range(3000)))
+
+    assert [index for index, _, _ in calls_seen(seen)] == list(range(3000))
 
 
 @pytest.mark.parametrize("field", ["content", "reasoning_content", "refusal"])
@@ -121,10 +138,22 @@ def test_first_content_is_text_reasoning_or_a_refusal_but_not_the_role(field: st
 
 
 @pytest.mark.parametrize(
-    "event", [{}, {"choices": {}}, {"choices": ["x"]}, {"choices": [{"index": "a", "delta": {}}]}]
+    "event",
+    [
+        {},
+        {"choices": {}},
+        {"choices": ["x"]},
+        {"choices": [{"index": "a", "delta": {}}]},
+        delta(finish={"a": 1}),
+        delta(content={"a": 1}),
+        delta(tool_calls="abc"),
+        delta(tool_calls=[1]),
+        delta(tool_calls=[{"function": "abc"}]),
+    ],
+    ids=str,
 )
 def test_what_is_no_chunk_is_refused(event: dict[str, object]):
-    with pytest.raises(NotAChunk):
+    with pytest.raises(NotAnAnswer):
         ChunkCheck("m", 1).take(event)
 
 
@@ -141,6 +170,11 @@ def test_what_is_no_chunk_is_refused(event: dict[str, object]):
         ({"choices": None}, False),
         ([], False),
         ("x", False),
+        ({"choices": [{"message": {"content": {"a": 1}}}]}, False),
+        ({"choices": [{"message": {"content": None, "tool_calls": "abc"}}]}, False),
+        ({"choices": [{"message": {"content": "x", "tool_calls": [1]}}]}, False),
+        ({"choices": [{"message": {"content": "x"}, "finish_reason": {"a": 1}}]}, False),
+        ({"choices": [{"message": {"content": "x"}, "finish_reason": None}]}, True),
     ],
 )
 def test_a_completion_holds_an_answer_in_every_choice(body: object, good: bool):
@@ -187,5 +221,5 @@ def test_a_whole_answers_odd_index_is_put_right(index: object):
 
 @pytest.mark.parametrize("index", [[], {}, "0", 1.5, True])
 def test_a_tool_call_with_an_index_that_is_no_number_is_refused(index: object):
-    with pytest.raises(NotAChunk):
+    with pytest.raises(NotAnAnswer):
         taken(delta(tool_calls=[{"index": index, "function": {}}]))

@@ -3,6 +3,8 @@
 import openai
 import pytest
 
+from gateway.dialects.dialect import RefusedInside
+from gateway.dialects.registry import DIALECTS
 from gateway.tests.live import LiveGateway
 
 # The alias `native/…` leads to an upstream that serves text completions itself, `fake/…` to one that serves chat only.
@@ -103,6 +105,16 @@ def test_a_wrong_field_is_named(uvicorn_gateway: LiveGateway, fields: dict, code
 def test_a_stream_that_breaks_off_ends_with_an_error(uvicorn_gateway: LiveGateway, alias: str, scenario: str):
     with pytest.raises(openai.APIError):
         list(client(uvicorn_gateway).completions.create(model=f"{alias}/{scenario}", prompt="a", stream=True))
+
+
+@pytest.mark.parametrize("finish", ["error", "insufficient_system_resource"])
+def test_a_finish_reason_that_means_failure_is_no_end(finish: str):
+    dialect = DIALECTS["completions"]
+    choice = {"index": 0, "text": "a", "finish_reason": finish}
+    with pytest.raises(RefusedInside):
+        dialect.check_answer({"choices": [{**choice}]}, "m")
+    with pytest.raises(RefusedInside):
+        dialect.check_stream("m", 1).take({"choices": [choice]})
 
 
 def test_the_log_row_says_how_it_was_asked(uvicorn_gateway: LiveGateway):

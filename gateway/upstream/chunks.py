@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.dialects.dialect import NotAnAnswer, RefusedInside
+from gateway.upstream.tool_calls import ToolCalls, check_calls, whole_number
 
 Chunk = dict[str, Any]
 CONTENT_FIELDS = (
@@ -18,45 +19,6 @@ CONTENT_FIELDS = (
 # Finish reasons that mean the upstream failed: DeepSeek ran out of machines, OpenRouter lost its provider.
 FAILED_FINISHES = frozenset({"insufficient_system_resource", "error"})
 TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
-
-
-class NotAChunk(NotAnAnswer):
-    """The event is JSON, but not a piece of a chat completion."""
-
-
-class CallPlaces:
-    """One choice's tool calls. Some upstreams give every parallel call the index 0: another id is another call, and
-    takes the next free index.
-    """
-
-    __slots__ = ("_by_id", "_newest")
-
-    def __init__(self) -> None:
-        self._by_id: dict[tuple[int, str], int] = {}
-        self._newest: dict[int, int] = {}  # the upstream's index → the index of its newest call
-
-    def place(self, given: int, call_id: object) -> tuple[int, bool]:
-        """The index clients see for a delta with the upstream's index and id, and whether a call begins with it."""
-        known = self._newest.get(given)
-        if not isinstance(call_id, str) or not call_id:
-            return (self._begin(given), True) if known is None else (known, False)
-        same = self._by_id.get((given, call_id))
-        if same is not None:
-            self._newest[given] = same
-            return same, False
-        if (
-            known is not None and known not in self._by_id.values()
-        ):  # it began without an id, and here is its id
-            self._by_id[given, call_id] = known
-            return known, False
-        index = self._by_id[given, call_id] = self._begin(given)
-        return index, True
-
-    def _begin(self, given: int) -> int:
-        taken = {*self._newest.values(), *self._by_id.values()}
-        index = max(taken) + 1 if given in taken else given
-        self._newest[given] = index
-        return index
 
 
 class ChunkCheck:
@@ -81,7 +43,7 @@ class ChunkCheck:
         self._id = ""
         self._roles: set[int] = set()
         self._finished: set[int] = set()
-        self._tool_calls: dict[int, CallPlaces] = {}
+        self._tool_calls: dict[int, ToolCalls] = {}
         self.has_content = False
         self.text_bytes = 0
         self.usage: dict[str, Any] | None = None
@@ -101,7 +63,7 @@ class ChunkCheck:
         return len(self._finished) >= choices and self.complete
 
     def take(self, chunk: Chunk) -> Chunk | None:
-        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAChunk, or RefusedInside
+        """The chunk as clients may see it; None when nothing of it is for them. Raises NotAnAnswer, or RefusedInside
         for a finish reason that is a failure.
         """
         usage = chunk.pop("usage", None)
@@ -111,7 +73,7 @@ class ChunkCheck:
         if not isinstance(choices, list):
             if usage is not None:
                 return None
-            raise NotAChunk
+            raise NotAnAnswer
         kept = [choice for choice in choices if self._take_choice(choice)]
         if not kept:
             return None
@@ -134,20 +96,21 @@ class ChunkCheck:
 
     def _take_choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
-            raise NotAChunk
+            raise NotAnAnswer
         index = whole_number(choice, "index", 0)
         if index in self._finished:  # nothing may follow a finish reason
             return False
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             delta = choice["delta"] = {}
+        if not isinstance(delta.get("content"), str | list | None):
+            raise NotAnAnswer
         self._put_role_first(index, delta, choice)
-        if delta.get("tool_calls"):
-            self._tidy_tool_calls(index, delta["tool_calls"])
+        finish = finish_of(choice)
+        self._tidy_tool_calls(index, choice["delta"], finished=bool(finish))
         if not self.has_content:
-            self.has_content = any(delta.get(name) for name in CONTENT_FIELDS)
-        self.text_bytes += text_bytes(delta)
-        finish = choice.setdefault("finish_reason", None)
+            self.has_content = any(choice["delta"].get(name) for name in CONTENT_FIELDS)
+        self.text_bytes += text_bytes(choice["delta"])
         if finish:
             look_for_failure(choice)
             self._finished.add(index)
@@ -163,33 +126,26 @@ class ChunkCheck:
                 delta.pop("role", None)
                 choice["delta"] = {"role": "assistant", **delta}
 
-    def _tidy_tool_calls(self, index: int, calls: Any) -> None:
-        if not isinstance(calls, list):
-            raise NotAChunk
-        places = self._tool_calls.get(index)
-        if places is None:
-            places = self._tool_calls[index] = CallPlaces()
-        for place, call in enumerate(calls):
-            if not isinstance(call, dict):
-                raise NotAChunk
-            call["index"], begins = places.place(whole_number(call, "index", place), call.get("id"))
-            if begins:
-                call.setdefault("type", "function")
-            else:
-                call.pop("id", None)
-                call.pop("type", None)
-                if isinstance(call.get("function"), dict):
-                    call["function"].pop("name", None)
+    def _tidy_tool_calls(self, index: int, delta: Chunk, *, finished: bool) -> None:
+        given = delta.pop("tool_calls", None)
+        calls = self._tool_calls.get(index)
+        if calls is None:
+            if not given:
+                return
+            calls = self._tool_calls[index] = ToolCalls()
+        told = calls.take(given) if given else []
+        if finished:
+            told += calls.rest()
+        if told:
+            delta["tool_calls"] = told
 
 
-def whole_number(holder: Chunk, name: str, otherwise: int) -> int:
-    """The number under a name; absent and null are put right. Raises NotAChunk for anything else."""
-    value = holder.get(name)
-    if value is None:
-        value = holder[name] = otherwise
-    if type(value) is not int:
-        raise NotAChunk
-    return value
+def finish_of(choice: Chunk) -> str | None:
+    """The choice's finish reason, None where it has none yet. Raises NotAnAnswer for anything but a word."""
+    finish = choice.setdefault("finish_reason", None)
+    if not isinstance(finish, str | None):
+        raise NotAnAnswer
+    return finish
 
 
 def text_bytes(message: Chunk) -> int:
@@ -210,15 +166,22 @@ def is_completion(body: Any) -> bool:
 
 def _holds_an_answer(choice: Any) -> bool:
     message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
+    if not isinstance(message, dict) or not isinstance(choice.get("finish_reason"), str | None):
         return False
-    return isinstance(message.get("content"), str | list) or any(message.get(name) for name in CONTENT_FIELDS)
+    content, calls = message.get("content"), message.get("tool_calls")
+    try:
+        check_calls(calls or [])
+    except NotAnAnswer:
+        return False
+    if not isinstance(content, str | list | None):
+        return False
+    return content is not None or any(message.get(name) for name in CONTENT_FIELDS)
 
 
 def look_for_failure(choice: Chunk) -> None:
     """A finish reason that means a failure is no end of an answer. Raises RefusedInside with the choice's error."""
     finish = choice["finish_reason"]
-    if isinstance(finish, str) and finish in FAILED_FINISHES:
+    if finish in FAILED_FINISHES:
         error = choice.get("error")
         raise RefusedInside(error if isinstance(error, dict) else {"code": 503, "type": finish})
 

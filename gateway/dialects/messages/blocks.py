@@ -5,6 +5,7 @@ were begun. The first is written as it comes; the others wait until it is closed
 whole and something has begun behind it, or when the answer ends.
 """
 
+import re
 from collections import deque
 from typing import Any
 
@@ -13,6 +14,9 @@ import orjson
 from gateway.dialects.dialect import Event
 from gateway.dialects.messages.answer import arguments_in, input_of, is_nothing, tool_use
 
+MARKS = re.compile(
+    r"\\.|\\|[\"{}]", re.S
+)  # an escaped character, a backslash before the end, what opens and closes
 DELTAS = {"text": ("text_delta", "text"), "thinking": ("thinking_delta", "thinking")}
 
 
@@ -48,29 +52,52 @@ class TextBlock:
         return deltas
 
 
+class Braces:
+    """Whether the JSON read so far is one closed object; each piece is looked at once."""
+
+    __slots__ = ("_depth", "_escaped", "_in_string", "closed")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = self._escaped = False
+        self.closed = False
+
+    def read(self, piece: str) -> None:
+        """The next piece."""
+        if self._escaped and piece:
+            piece, self._escaped = piece[1:], False
+        for mark in MARKS.findall(piece):
+            if mark == '"':
+                self._in_string = not self._in_string
+            elif mark == "\\":  # at the very end of the piece
+                self._escaped = True
+            elif not self._in_string and len(mark) == 1:
+                self._depth += 1 if mark == "{" else -1
+                self.closed = self._depth == 0
+
+
 class CallBlock:
     """A tool call. Arguments that begin as an object are written as they come, others once they can be judged."""
 
-    __slots__ = ("_arguments", "_head", "_judged", "_written", "kind")
+    __slots__ = ("_arguments", "_braces", "_head", "_written", "kind")
 
     def __init__(self, call: dict[str, Any]) -> None:
         self.kind = "tool_use"
         self._head = tool_use(call, {})
         self._arguments: list[str] = []
         self._written = 0
-        self._judged = (0, False)
+        self._braces = Braces()
 
     @property
     def whole(self) -> bool:
-        """Whether the arguments are a JSON object, so that no more of them can come. Judged once for each length."""
-        if self._judged[0] != len(self._arguments):
-            self._judged = (len(self._arguments), is_object("".join(self._arguments)))
-        return self._judged[1]
+        """Whether the arguments are a JSON object, so that no more of them can come."""
+        return self._braces.closed
 
     def add(self, arguments: str) -> None:
         """More of the arguments."""
         if arguments:
             self._arguments.append(arguments)
+            self._braces.read(arguments)
 
     def start(self) -> dict[str, Any]:
         """The block with no arguments yet."""
@@ -165,11 +192,3 @@ class BlockQueue:
 def json_delta(text: str) -> dict[str, Any]:
     """A piece of a call's arguments."""
     return {"type": "input_json_delta", "partial_json": text}
-
-
-def is_object(text: str) -> bool:
-    """Whether a text is a whole JSON object."""
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except orjson.JSONDecodeError:
-        return False

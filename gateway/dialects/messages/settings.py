@@ -102,7 +102,7 @@ def is_strict(schema: Any) -> bool:
         required = schema.get("required")
         if schema.get("additionalProperties") is not False or not isinstance(required, list):
             return False
-        if any(name not in required for name in properties):
+        if not properties.keys() <= {name for name in required if isinstance(name, str)}:
             return False
     return all(map(is_strict, schema.values()))
 

@@ -18,9 +18,12 @@ IMAGE_FOLLOWS = "The image follows."
 
 @dataclass(slots=True)
 class Turn:
-    """One message, and what was put out by the tools it calls: a tool message each, and their images."""
+    """One message, the pieces of its text, and what was put out by the tools it calls: a tool message each, and their
+    images.
+    """
 
     message: Document
+    pieces: list[str] = field(default_factory=list)
     outputs: list[Document] = field(default_factory=list)
     images: list[Document] = field(default_factory=list)
 
@@ -42,6 +45,8 @@ class Conversation:
         """Every message in the order a chat wants them."""
         messages: list[Document] = []
         for turn in self._turns:
+            if turn.pieces:
+                turn.message["content"] = "\n\n".join(filter(None, turn.pieces))
             messages += [turn.message, *turn.outputs]
             if turn.images:
                 messages.append({"role": "user", "content": turn.images})
@@ -52,11 +57,11 @@ class Conversation:
         models accept a single system message.
         """
         last = self._turns[-1] if self._turns else None
-        if last is not None and isinstance(content, str) and last.goes_on_with(role):
-            said = last.message["content"]
-            last.message["content"] = f"{said}\n\n{content}" if said else content
-        else:
-            self._turns.append(Turn({"role": role, "content": content}))
+        if last is None or not isinstance(content, str) or not last.goes_on_with(role):
+            last = Turn({"role": role, "content": content})
+            self._turns.append(last)
+        if isinstance(content, str):
+            last.pieces.append(content)
 
     def call(self, call_id: str, name: str, arguments: str) -> None:
         """A tool call; joins the assistant's message before it."""

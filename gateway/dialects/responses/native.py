@@ -13,6 +13,7 @@ FINAL = ("response.completed", "response.incomplete")
 CALLS = ("function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call")
 TEXT_NAMES = ("text", "refusal", "arguments", "input")
 PART_LISTS = ("content", "summary")
+HIGHEST_NUMBER = 2**53  # what every client's JSON can count to
 
 
 def check_response(body: Any, model: str) -> tuple[dict[str, Any], int]:
@@ -36,6 +37,11 @@ def error_of(error: Any) -> dict[str, Any]:
     if isinstance(error, dict):
         return error
     return {"code": "server_error", "message": str(error or "The upstream failed and did not say why.")}
+
+
+def status_of(response: Any) -> Any:
+    """What a response says of itself."""
+    return response.get("status") if isinstance(response, dict) else None
 
 
 def item_bytes(item: Any) -> int:
@@ -99,9 +105,10 @@ class EventCheck:
     def _look_for_failure(self, kind: str, event: Event) -> None:
         if kind == "error":
             raise RefusedInside(error_of(event.get("error") or event))
-        if kind == "response.failed":
-            response = event.get("response")
-            raise RefusedInside(error_of(response.get("error") if isinstance(response, dict) else None))
+        response = event.get("response")
+        error = response.get("error") if isinstance(response, dict) else None
+        if kind == "response.failed" or (kind in FINAL and (error or status_of(response) == "failed")):
+            raise RefusedInside(error_of(error))
 
     def _take_place(self, kind: str) -> None:
         if not self._begun and kind != "response.created":
@@ -154,7 +161,7 @@ class RelayEncoder:
 
     def _frame(self, event: Event) -> bytes:
         number = event.get("sequence_number")
-        self._next = (number if type(number) is int else self._next) + 1
+        self._next = (number if type(number) is int and 0 <= number < HIGHEST_NUMBER else self._next) + 1
         if event["type"] == "response.created":
             self._response = {"output": [], **event["response"]}
         return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))

@@ -115,11 +115,16 @@ def allowed_of(tools: list[tuple[str, Document]], choice: Document) -> list[tupl
     """The tools that an `allowed_tools` choice leaves. Raises BadRequest when it leaves none."""
     place = "tool_choice.tools"
     listed = objects(required(choice, "tools", list, "tool_choice"), place)
-    named = [(tool.get("type"), tool.get("name")) for _, tool in listed]
-    left = [(at, tool) for at, tool in tools if (tool.get("type"), tool.get("name")) in named]
+    named = {identity_of(tool) for _, tool in listed}
+    left = [(at, tool) for at, tool in tools if identity_of(tool) in named]
     if not left:
         raise bad(f"`{place}` names none of the tools in `tools`.", "invalid_value", place)
     return left
+
+
+def identity_of(tool: Document) -> tuple[str, str]:
+    """What tells a tool from the others."""
+    return str(tool.get("type")), str(tool.get("name"))
 
 
 @dataclass(frozen=True, slots=True)
