@@ -2,9 +2,10 @@
 
 import ipaddress
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from accounts.keys import hash_key
 
@@ -15,10 +16,24 @@ NOWHERE = ipaddress.ip_network("255.255.255.255/32")
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """How much may be used: requests and tokens per minute, requests at once, US dollars. None is no limit."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    usd_per_day: Decimal | None = None
+    usd_per_month: Decimal | None = None
+
+
+NO_LIMITS = Allowed()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """One accepted key and what it may do. None and () mean no restriction; `expires_at` is seconds since 1970.
 
-    `source` is `database` or `environment`. `operator` marks RAINYMODEL_MASTER_KEY.
+    `source` is `database`, `environment` or `sso` (an access token). `operator` marks RAINYMODEL_MASTER_KEY.
     """
 
     key_id: str
@@ -41,6 +56,24 @@ class Caller:
     expires_at: float | None = None
     store_prompts: bool = False
     operator: bool = False
+    account: Allowed = NO_LIMITS
+
+    @property
+    def allowed(self) -> Allowed:
+        """The key's own limits; `account` holds its owner's, over all keys."""
+        return Allowed(
+            self.requests_per_minute,
+            self.tokens_per_minute,
+            self.concurrent_requests,
+            self.usd_per_day,
+            self.usd_per_month,
+        )
+
+    @property
+    def spends_money(self) -> bool:
+        """Whether a limit in money is set on the key or its owner."""
+        held = (self.usd_per_day, self.usd_per_month, self.account.usd_per_day, self.account.usd_per_month)
+        return any(amount is not None for amount in held)
 
     def may_call_from(self, address: str) -> bool:
         """Whether the key may be used from this client address; an address that cannot be read matches no network."""
@@ -60,6 +93,9 @@ class Defaults:
 
     requests_per_minute: int | None = None
     concurrent_requests: int | None = None
+    tokens_per_minute: int | None = None
+    usd_per_day: Decimal | None = None
+    usd_per_month: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +138,46 @@ def environment_caller(key: EnvironmentKey, hashed: bytes, defaults: Defaults) -
         source="environment",
         requests_per_minute=defaults.requests_per_minute,
         concurrent_requests=defaults.concurrent_requests,
+        tokens_per_minute=defaults.tokens_per_minute,
+        usd_per_day=defaults.usd_per_day,
+        usd_per_month=defaults.usd_per_month,
         operator=key.operator,
+    )
+
+
+def token_caller(
+    issuer: str, subject: str, expires_at: float, person: Mapping[str, Any], defaults: Defaults
+) -> Caller:
+    """A person who calls with an access token: the same caller with each new token, with the limits of the settings.
+
+    `person` holds owner_id, owner, role and the account's limits.
+    """
+    return Caller(
+        key_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{issuer}#{subject}")),
+        kid="sso",
+        label="single sign-on",
+        owner_id=person["owner_id"],
+        owner=person["owner"],
+        role=person["role"],
+        source="sso",
+        requests_per_minute=defaults.requests_per_minute,
+        concurrent_requests=defaults.concurrent_requests,
+        tokens_per_minute=defaults.tokens_per_minute,
+        usd_per_day=defaults.usd_per_day,
+        usd_per_month=defaults.usd_per_month,
+        expires_at=expires_at,
+        account=read_account(person),
+    )
+
+
+def read_account(row: Mapping[str, Any]) -> Allowed:
+    """The limits of an account, from a row whose columns begin with `account_`."""
+    return Allowed(
+        row["account_requests_per_minute"],
+        row["account_tokens_per_minute"],
+        row["account_concurrent_requests"],
+        row["account_usd_per_day"],
+        row["account_usd_per_month"],
     )
 
 

@@ -1,25 +1,38 @@
 """The gateway's directory of callers: from a credential to a Caller, from memory wherever possible.
 
 A credential is checked in this order: the environment's keys, the shape and checksum of a key, the database, the
-secret in constant time, the key's state. Answers are remembered for 30 s under the credential's SHA-256 and forgotten
+secret in constant time, the key's state. An access token of the sign-in provider is verified, then its person is looked
+up. Answers are remembered for 30 s under the credential's SHA-256 and forgotten
 at once when keys or users change. Without the database, keys that were seen within a day work on.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
-from accounts.caller import Caller, Defaults, EnvironmentKey, callers_of, environment_keys
-from accounts.errors import ApiKeyExpired, ApiKeyRevoked, InvalidApiKey, KeyRefused, KeysUnavailable
-from accounts.key_rows import UNREACHABLE, find_row, read_change_number, write_last_used
+from accounts.caller import Caller, Defaults, EnvironmentKey, callers_of, environment_keys, token_caller
+from accounts.errors import (
+    AccessTokenRefused,
+    ApiKeyExpired,
+    ApiKeyPaused,
+    ApiKeyRevoked,
+    InvalidApiKey,
+    KeyRefused,
+    KeysUnavailable,
+)
+from accounts.key_rows import UNREACHABLE, find_person, find_row, read_change_number, write_last_used
 from accounts.keys import hash_key, parse_key, same_hash
+from accounts.oidc.bearer import AccessTokens, looks_like_token
+from accounts.oidc.tokens import Identity
+from accounts.pausing import NEVER, Pausing
 
 __all__ = ["Caller", "CallerDirectory", "Defaults", "EnvironmentKey", "environment_keys"]
 
@@ -45,9 +58,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A credential that was turned away, and why."""
+    """A credential that was turned away, and why: an error to be made from its class and its facts."""
 
     reason: type[KeyRefused]
+    facts: tuple[Any, ...]
     generation: int
     checked: float
 
@@ -64,9 +78,12 @@ class CallerDirectory:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         remembered: int = REMEMBERED,
+        pausing: Pausing = NEVER,
+        tokens: AccessTokens | None = None,
     ) -> None:
         self._pool, self._pepper, self._defaults = pool, pepper, defaults
         self._clock, self._monotonic, self._remembered = clock, monotonic, remembered
+        self._pausing, self._tokens = pausing, tokens
         self._environment = callers_of(environment_keys, pepper, defaults)
         # Two memories, so that a flood of wrong keys cannot push out the right ones.
         self._known: OrderedDict[bytes, Known] = OrderedDict()
@@ -88,7 +105,7 @@ class CallerDirectory:
             return self._usable(known.caller)
         refused = self._refused.get(digest)
         if refused is not None and self._is_fresh(refused):
-            raise refused.reason
+            raise refused.reason(*refused.facts)
         return None
 
     async def look_up(self, credential: str) -> Caller:
@@ -99,22 +116,30 @@ class CallerDirectory:
             self._remember(digest, caller, self._generation)
             return caller
         kid = parse_key(credential)
-        if kid is None:
-            raise InvalidApiKey
-        return self._usable(await self._ask_once(digest, kid, hashed))
+        if kid is not None:
+            return self._usable(await self._ask_once(digest, partial(self._find_key, kid, hashed)))
+        if self._tokens is not None and looks_like_token(credential):
+            identity = await self._tokens.read(credential)
+            return self._usable(await self._ask_once(digest, partial(self._find_person, identity)))
+        raise InvalidApiKey
 
     def invalidate(self) -> None:
         """Trust no answer given so far: every credential is checked again at its next use."""
         self._generation += 1
 
-    async def refresh(self, number: int | str) -> None:
-        """The change number is now this; when it is news, what was remembered is checked again."""
-        if int(number) != self._change_number:
+    async def refresh(self, number: int | str) -> bool:
+        """The change number is now this; when it is news (the answer), what was remembered is checked again."""
+        is_news = int(number) != self._change_number
+        if is_news:
             self._change_number = int(number)
             self.invalidate()
+        return is_news
 
-    async def check_for_changes(self) -> None:
-        """Read the change number. Raises psycopg.Error, OSError or TimeoutError when the database does not answer."""
+    async def check_for_changes(self) -> bool:
+        """Read the change number; True when something changed.
+
+        Raises psycopg.Error, OSError or TimeoutError when the database does not answer.
+        """
         try:
             async with asyncio.timeout(QUERY_SECONDS):
                 number = await read_change_number(self._pool)
@@ -122,7 +147,7 @@ class CallerDirectory:
             self._silent_until = self._monotonic() + SILENCE_SECONDS
             raise
         self._silent_until = float("-inf")
-        await self.refresh(number)
+        return await self.refresh(number)
 
     async def flush_last_used(self) -> None:
         """Write when keys were last used. Raises like check_for_changes, and then keeps what it could not write."""
@@ -136,12 +161,12 @@ class CallerDirectory:
             self._touched |= touched
             raise
 
-    async def _ask_once(self, digest: bytes, kid: str, hashed: bytes) -> Caller:
-        """Requests that ask for the same key at the same time share one question."""
+    async def _ask_once(self, digest: bytes, find: Callable[[], Awaitable[Caller]]) -> Caller:
+        """Requests that ask for the same credential at the same time share one question."""
         question = (digest, self._generation)
         task = self._asking.get(question)
         if task is None:
-            task = self._asking[question] = asyncio.ensure_future(self._ask(digest, kid, hashed))
+            task = self._asking[question] = asyncio.ensure_future(self._ask(digest, find))
             task.add_done_callback(lambda done: self._forget_question(question, done))
         # The client that asked first may leave; the others still wait for the answer.
         return await asyncio.shield(task)
@@ -151,23 +176,37 @@ class CallerDirectory:
         if not task.cancelled():
             task.exception()  # read, so that an answer nobody waited for is no warning
 
-    async def _ask(self, digest: bytes, kid: str, hashed: bytes) -> Caller:
+    async def _ask(self, digest: bytes, find: Callable[[], Awaitable[Caller]]) -> Caller:
         generation = self._generation  # of before the question: a change meanwhile makes the answer stale
         if self._monotonic() < self._silent_until:
             return self._from_memory(digest)
         try:
             async with asyncio.timeout(QUERY_SECONDS):
-                row = await find_row(self._pool, kid, self._defaults)
+                caller = await find()
+        except KeyRefused as refusal:
+            raise self._refuse(digest, refusal, generation) from None
         except UNREACHABLE as error:
             log.warning("API keys cannot be checked", problem=type(error).__name__)
             self._silent_until = self._monotonic() + SILENCE_SECONDS
             return self._from_memory(digest)
+        self._remember(digest, caller, generation)
+        return caller
+
+    async def _find_key(self, kid: str, hashed: bytes) -> Caller:
+        row = await find_row(self._pool, kid, self._defaults)
         if row is None or not same_hash(row.secret_hash, hashed):
-            raise self._refuse(digest, InvalidApiKey, generation)
+            raise InvalidApiKey
         if row.revoked:
-            raise self._refuse(digest, ApiKeyRevoked, generation)
-        self._remember(digest, row.caller, generation)
+            raise ApiKeyRevoked
+        if self._pausing.has_begun(row.caller.role, row.by_sso, row.seen_at, self._clock()):
+            raise ApiKeyPaused(self._pausing.days, self._pausing.address)
         return row.caller
+
+    async def _find_person(self, identity: Identity) -> Caller:
+        person = await find_person(self._pool, identity.issuer, identity.subject)
+        if person is None:
+            raise AccessTokenRefused("its person is not known here, or may not call")
+        return token_caller(identity.issuer, identity.subject, identity.expires_at, person, self._defaults)
 
     def _from_memory(self, digest: bytes) -> Caller:
         known = self._known.get(digest)
@@ -177,7 +216,7 @@ class CallerDirectory:
 
     def _usable(self, caller: Caller) -> Caller:
         if caller.expires_at is not None and self._clock() >= caller.expires_at:
-            raise ApiKeyExpired
+            raise AccessTokenRefused("it has expired") if caller.source == "sso" else ApiKeyExpired
         if caller.source == "database":
             self._touched.add(caller.key_id)
         return caller
@@ -192,10 +231,11 @@ class CallerDirectory:
         self._refused.pop(digest, None)
         keep(self._known, digest, Known(caller, generation, self._monotonic()), self._remembered)
 
-    def _refuse(self, digest: bytes, reason: type[KeyRefused], generation: int) -> KeyRefused:
+    def _refuse(self, digest: bytes, refusal: KeyRefused, generation: int) -> KeyRefused:
         self._known.pop(digest, None)  # or it would work on in the next outage of the database
-        keep(self._refused, digest, Refused(reason, generation, self._monotonic()), self._remembered)
-        return reason()
+        answer = Refused(type(refusal), refusal.args, generation, self._monotonic())
+        keep(self._refused, digest, answer, self._remembered)
+        return refusal
 
 
 def digest_of(credential: str) -> bytes:

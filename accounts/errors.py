@@ -3,7 +3,9 @@
 KeyRefused               the credential opens nothing
 ├── InvalidApiKey        malformed, unknown, or the secret does not match
 ├── ApiKeyRevoked        the right secret, but the key or its owner was shut out
-└── ApiKeyExpired        the right secret, too late
+├── ApiKeyExpired        the right secret, too late
+├── ApiKeyPaused         the right secret, but its owner has not signed in for long
+└── AccessTokenRefused   an access token that says nothing here, and why
 KeysUnavailable          the database does not answer and memory does not know the key: says nothing about it
 LinkRefused              a sign-in link that does not sign in
 ├── LinkUnknown          never made here, or long gone
@@ -26,6 +28,24 @@ class ApiKeyRevoked(KeyRefused):
 
 class ApiKeyExpired(KeyRefused):
     """The key's time is over. Raised only for the right secret."""
+
+
+class ApiKeyPaused(KeyRefused):
+    """The key rests until its owner signs in. Raised only for the right secret."""
+
+    def __init__(self, days: int, address: str) -> None:
+        super().__init__(days, address)
+        self.days, self.address = days, address
+
+    def __str__(self) -> str:
+        return (
+            f"This API key is paused: its owner has not signed in for {self.days} days. "
+            f"Sign in at {self.address} once and it works again."
+        )
+
+
+class AccessTokenRefused(KeyRefused):
+    """An access token of the sign-in provider that opens nothing; its text completes “…: it has expired”."""
 
 
 class KeysUnavailable(Exception):

@@ -2,26 +2,46 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from accounts.caller import CALLING_ROLES, Caller, Defaults, read_networks
+from accounts.caller import CALLING_ROLES, Caller, Defaults, read_account, read_networks
 
 # What the database or the way to it may raise; a closed or exhausted pool counts among psycopg's errors.
 UNREACHABLE = (psycopg.Error, OSError, TimeoutError)
+Limit = TypeVar("Limit", int, Decimal)
 
-FIND = """
+ACCOUNT = """u.requests_per_minute AS account_requests_per_minute, u.tokens_per_minute AS account_tokens_per_minute,
+       u.concurrent_requests AS account_concurrent_requests, u.usd_per_day AS account_usd_per_day,
+       u.usd_per_month AS account_usd_per_month"""
+
+FIND = (
+    """
 SELECT k.id::text AS key_id, k.kid, k.label, k.secret_hash, k.revoked_at IS NOT NULL AS revoked,
        extract(epoch FROM k.expires_at)::float8 AS expires_at, k.aliases, k.policies, k.highest_tier, k.direct_calls,
        k.requests_per_minute, k.tokens_per_minute, k.concurrent_requests, k.usd_per_day, k.usd_per_month,
        k.networks, k.store_prompts, u.id::text AS owner_id, coalesce(nullif(u.email, ''), u.username) AS owner,
-       u.role, u.is_active
+       u.role, u.is_active, u.subject <> '' AS by_sso,
+       extract(epoch FROM coalesce(u.last_sign_in, u.date_joined))::float8 AS seen_at, """
+    + ACCOUNT
+    + """
 FROM accounts_apikey k JOIN accounts_user u ON u.id = k.owner_id
 WHERE k.kid = %s
 """
+)
+
+FIND_PERSON = (
+    """
+SELECT u.id::text AS owner_id, coalesce(nullif(u.email, ''), u.username) AS owner, u.role, u.is_active, """
+    + ACCOUNT
+    + """
+FROM accounts_user u WHERE u.issuer = %s AND u.subject = %s AND u.subject <> ''
+"""
+)
 
 CHANGES = "SELECT coalesce(max(number), 0) FROM accounts_accesschange"
 
@@ -37,11 +57,16 @@ UPDATE accounts_apikey SET last_used_at = now() WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key as stored, with its owner: the hash to compare with, and the caller it stands for."""
+    """A key as stored, with its owner: the hash to compare with, and the caller it stands for.
+
+    `by_sso` tells whether the owner is known to the sign-in provider, `seen_at` when they last signed in (or joined).
+    """
 
     secret_hash: bytes
     revoked: bool
     caller: Caller
+    by_sso: bool
+    seen_at: float
 
 
 async def find_row(pool: AsyncConnectionPool, kid: str, defaults: Defaults) -> KeyRow | None:
@@ -50,6 +75,14 @@ async def find_row(pool: AsyncConnectionPool, kid: str, defaults: Defaults) -> K
         await cursor.execute(FIND, (kid,))
         row = await cursor.fetchone()
     return None if row is None else read_row(row, defaults)
+
+
+async def find_person(pool: AsyncConnectionPool, issuer: str, subject: str) -> Mapping[str, Any] | None:
+    """The id, name and role of the person with this subject, if they may call; raises one of UNREACHABLE."""
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(FIND_PERSON, (issuer, subject))
+        row = await cursor.fetchone()
+    return row if row and row["is_active"] and row["role"] in CALLING_ROLES else None
 
 
 async def read_change_number(pool: AsyncConnectionPool) -> int:
@@ -69,7 +102,8 @@ async def write_last_used(pool: AsyncConnectionPool, key_ids: Iterable[str]) -> 
 def read_row(row: Mapping[str, Any], defaults: Defaults) -> KeyRow:
     """A key shuts with its owner: an inactive one, or one whose role may not call, counts as revoked."""
     shut = row["revoked"] or not row["is_active"] or row["role"] not in CALLING_ROLES
-    return KeyRow(bytes(row["secret_hash"]), shut, read_caller(row, defaults))
+    caller = read_caller(row, defaults)
+    return KeyRow(bytes(row["secret_hash"]), shut, caller, row["by_sso"], row["seen_at"])
 
 
 def read_caller(row: Mapping[str, Any], defaults: Defaults) -> Caller:
@@ -88,15 +122,16 @@ def read_caller(row: Mapping[str, Any], defaults: Defaults) -> Caller:
         direct_calls=row["direct_calls"],
         requests_per_minute=own_or(row["requests_per_minute"], defaults.requests_per_minute),
         concurrent_requests=own_or(row["concurrent_requests"], defaults.concurrent_requests),
-        tokens_per_minute=row["tokens_per_minute"],
-        usd_per_day=row["usd_per_day"],
-        usd_per_month=row["usd_per_month"],
+        tokens_per_minute=own_or(row["tokens_per_minute"], defaults.tokens_per_minute),
+        usd_per_day=own_or(row["usd_per_day"], defaults.usd_per_day),
+        usd_per_month=own_or(row["usd_per_month"], defaults.usd_per_month),
         networks=read_networks(row["networks"]),
         expires_at=row["expires_at"],
         store_prompts=row["store_prompts"],
+        account=read_account(row),
     )
 
 
-def own_or(own: int | None, default: int | None) -> int | None:
+def own_or(own: Limit | None, default: Limit | None) -> Limit | None:
     """The key's own limit, or the default where it states none."""
     return default if own is None else own

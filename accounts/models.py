@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.caller import CALLING_ROLES
+from accounts.site import pausing
 from accounts.text import visible
 from accounts.validators import SHORT_WORD, WORD, valid_label, valid_network
 
@@ -36,6 +37,9 @@ USD: dict[str, Any] = {
 }
 
 
+ALL_KEYS = "Of all keys together. Empty: no limit."
+
+
 def between(low: int, high: int) -> dict[str, Any]:
     """A limit that may be left empty."""
     return {"null": True, "blank": True, "validators": [MinValueValidator(low), MaxValueValidator(high)]}
@@ -48,6 +52,13 @@ class User(AbstractUser):
     subject = models.CharField(max_length=255, blank=True)
     role = models.CharField(max_length=16, choices=Role, default=Role.RESEARCHER)
     last_sign_in = models.DateTimeField(null=True, blank=True)
+    requests_per_minute = models.PositiveIntegerField(**between(1, 1_000_000), help_text=ALL_KEYS)
+    tokens_per_minute = models.PositiveBigIntegerField(**between(1, 10_000_000_000), help_text=ALL_KEYS)
+    concurrent_requests = models.PositiveIntegerField(
+        "requests at once", **between(1, 10_000), help_text=ALL_KEYS
+    )
+    usd_per_day = models.DecimalField("USD per day", **USD, help_text=ALL_KEYS)
+    usd_per_month = models.DecimalField("USD per month", **USD, help_text=ALL_KEYS)
 
     class Meta(AbstractUser.Meta):
         constraints = [
@@ -63,6 +74,12 @@ class User(AbstractUser):
     def may_call(self) -> bool:
         """Whether this user's keys open anything."""
         return self.is_active and self.role in CALLING_ROLES
+
+    @property
+    def is_away(self) -> bool:
+        """Whether this user has not signed in for so long that personal keys rest."""
+        seen = (self.last_sign_in or self.date_joined).timestamp()
+        return pausing().has_begun(self.role, bool(self.subject), seen, timezone.now().timestamp())
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Whether someone may enter the admin follows from the role; nobody has a password."""
@@ -149,22 +166,62 @@ class ApiKey(models.Model):
 
     @property
     def state(self) -> str:
-        """active, revoked, expired or paused (its owner may not call now)."""
+        """active, revoked, expired or paused (its owner may not call now, or has not signed in for long)."""
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and self.expires_at <= timezone.now():
             return "expired"
-        return "active" if self.owner.may_call else "paused"
+        return "active" if self.owner.may_call and not self.owner.is_away else "paused"
+
+
+class Ceiling(models.Model):
+    """What all callers together may spend on an alias, in a tier, or in all paid tiers."""
+
+    class Scope(models.TextChoices):
+        """What a ceiling is over."""
+
+        ALIAS = "alias", "Alias"
+        TIER = "tier", "Tier"
+        PAID = "paid", "All paid tiers"
+
+    scope = models.CharField(max_length=8, choices=Scope)
+    name = models.CharField(
+        max_length=120,
+        blank=True,
+        validators=[WORD],
+        help_text="The alias as clients ask for it, or the tier's slug. Empty for all paid tiers.",
+    )
+    usd_per_day = models.DecimalField("USD per day", **USD, help_text="Empty: no ceiling.")
+    usd_per_month = models.DecimalField("USD per month", **USD, help_text="Empty: no ceiling.")
+
+    class Meta:
+        ordering = ["scope", "name"]
+        constraints = [models.UniqueConstraint(fields=["scope", "name"], name="ceiling_scope_name")]
+
+    def __str__(self) -> str:
+        return visible(f"{self.get_scope_display()} {self.name}".strip())
+
+    def clean(self) -> None:
+        """A name where there is something to name, and at least one amount."""
+        if (self.scope == self.Scope.PAID) == bool(self.name):
+            told = "All paid tiers have no name: leave it empty." if self.name else "Say which one."
+            raise ValidationError({"name": told})
+        if self.usd_per_day is None and self.usd_per_month is None:
+            raise ValidationError("Give an amount per day, per month, or both.")
 
 
 class SignInLink(models.Model):
-    """A single-use link that signs a local operator in; only the hash of its token is kept."""
+    """A single-use link that signs a local operator in; only the hash of its token is kept.
+
+    One made by `manage.py breakglass` works in production too.
+    """
 
     token_hash = models.BinaryField(max_length=32, unique=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    break_glass = models.BooleanField(default=False)
 
 
 class AccessChange(models.Model):

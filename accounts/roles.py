@@ -28,6 +28,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "gateway.view_*",
         "accounts.*_user",
         "accounts.*_apikey",
+        "accounts.*_ceiling",
         "accounts.view_auditentry",
     ),
     Role.DEVELOPER: (

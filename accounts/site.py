@@ -1,7 +1,8 @@
-"""The address under which people reach this server, and a request line that works as pasted."""
+"""The address under which people reach this server, what follows from the settings, a request line that works."""
 
 from django.conf import settings
 
+from accounts.pausing import Pausing
 from rainymodel_site import env
 
 EXAMPLE = """curl {address}/v1/chat/completions \\
@@ -18,6 +19,15 @@ def site_address() -> str:
     host = env.text("HOST")
     shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::", "::1"} else host
     return f"http://{shown}:{env.text('PORT')}"
+
+
+def pausing() -> Pausing:
+    """When the keys of people pause here."""
+    return Pausing(
+        days=settings.KEY_PAUSE_DAYS,
+        sso=bool(settings.OIDC_CLIENT_SECRET),
+        address=f"{site_address()}{settings.LOGIN_URL}",
+    )
 
 
 def example_request(key: str, address: str) -> str:

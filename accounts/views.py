@@ -1,5 +1,7 @@
 """The pages around signing in: how to, the single-use link, signing out."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.views import redirect_to_login
@@ -12,10 +14,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.actor import current_actor
 from accounts.audit import record
+from accounts.caller import CALLING_ROLES
 from accounts.errors import LinkExpired, LinkRefused, LinkUnknown, LinkUsed
-from accounts.signin import find_link, use_link
+from accounts.oidc.exchange import revoke
+from accounts.oidc.provider import provider
+from accounts.oidc.session import is_sso, tokens_of
+from accounts.signin import find_link, home_of, use_link, way_on
 
 BACKEND = "accounts.roles.RoleBackend"
+BREAK_GLASS_SECONDS = 3600
 # What became of the link: status, headline, explanation.
 REFUSALS: dict[type[LinkRefused], tuple[int, str, str]] = {
     LinkUnknown: (
@@ -37,9 +44,13 @@ REFUSALS: dict[type[LinkRefused], tuple[int, str, str]] = {
 def sign_in(request: HttpRequest) -> HttpResponse:
     """How to sign in; for somebody who is signed in, where to go or why there is nothing here for them."""
     context = {
-        "next": next_page(request),
+        "next": way_on(request.user, next_page(request)) if request.user.is_authenticated else "",
+        "sso": provider().name if provider().is_configured else "",
+        "sso_address": provider().at("/"),
+        "sso_query": f"?{urlencode({'next': request.GET['next']})}" if "next" in request.GET else "",
         "development": not settings.IS_PRODUCTION,
-        "signed_out": "signed-out" in request.GET,
+        "signed_out": request.GET.get("signed-out"),
+        "may_call": request.user.is_authenticated and request.user.role in CALLING_ROLES,
     }
     return render(request, "accounts/sign_in.html", context)
 
@@ -49,11 +60,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows one button, so that a link preview does not spend the link; POST signs in."""
     try:
-        if settings.IS_PRODUCTION:
-            raise LinkUnknown
         if request.method == "POST":
-            login(request, use_link(token), backend=BACKEND)
-            return redirect(settings.LOGIN_REDIRECT_URL)
+            return sign_in_by_link(request, token)
         return render(request, "accounts/sign_in_link.html", {"person": find_link(token).user})
     except LinkRefused as error:
         status, headline, explanation = REFUSALS[type(error)]
@@ -65,16 +73,28 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "accounts/sign_in_refused.html", context, status=status)
 
 
+def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """A session, of an hour where the glass was broken. Raises LinkRefused."""
+    link = use_link(token)
+    login(request, link.user, backend=BACKEND)
+    if link.break_glass:
+        request.session.set_expiry(BREAK_GLASS_SECONDS)
+    return redirect(home_of(link.user))
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_out(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-    """POST ends the session; GET leads to the page that has the button for it."""
+    """POST ends the session, and its tokens at the provider; GET leads to the page that has the button for it."""
     if request.method != "POST":
         return redirect("sign_in")
+    by_sso, tokens = is_sso(request.session), tokens_of(request.session)
     if request.user.is_authenticated:
         record(request.user.get_username(), "signed out", request.user, {}, current_actor().address)
     logout(request)
-    return redirect(f"{reverse('sign_in')}?signed-out")
+    if by_sso and provider().is_configured:
+        revoke(provider(), tokens)
+    return redirect(f"{reverse('sign_in')}?signed-out{'=here' if by_sso else ''}")
 
 
 def admin_login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:

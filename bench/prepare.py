@@ -13,6 +13,16 @@ MODEL = "ok"  # what the scripted upstream plays for ALIAS
 STREAM_ALIASES = "stream/"  # + the scenario that the scripted upstream is to play
 
 
+# Every limit that a key can have, none of which the load reaches.
+LIMITS: dict[str, int] = {
+    "requests_per_minute": 1_000_000,
+    "concurrent_requests": 1000,
+    "tokens_per_minute": 10_000_000_000,
+    "usd_per_day": 1_000_000,
+    "usd_per_month": 1_000_000,
+}
+
+
 def main(upstream: str) -> str:
     """Migrate, load, publish, make a key that allows the load."""
     django.setup()
@@ -25,7 +35,7 @@ def main(upstream: str) -> str:
     call_command("migrate", verbosity=0)
     load_rows(catalogue(upstream), overwrite=True)
     publish("bench")
-    _, key = issue_key(service_user(), "bench", requests_per_minute=1_000_000, concurrent_requests=1000)
+    _, key = issue_key(service_user(), "bench", **LIMITS)
     return key.text
 
 

@@ -18,6 +18,7 @@ def request_headers(exchange: Exchange) -> Headers:
         (b"x-rainymodel-requested-model", safe(plan.requested)),
         (b"x-rainymodel-tier-order", safe(",".join(plan.tier_order))),
         (b"x-rainymodel-revision", str(plan.revision).encode()),
+        *exchange.limits,
     )
 
 

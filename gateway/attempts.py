@@ -161,7 +161,9 @@ async def find_answer(exchange: Exchange) -> Answered:
     obstacle = exchange.request.obstacle
     if obstacle is not None and verdict.code == "capability_not_supported" and not failover.attempts:
         raise obstacle
-    raise error_for_verdict(verdict, exchange.plan.requested)
+    error = error_for_verdict(verdict, exchange.plan.requested)
+    services.lines.failed(exchange.call.request_id, exchange.plan.requested, error, verdict)
+    raise error
 
 
 def wire_for(wires: Mapping[str, Wire], deployment: Deployment, dialect: str) -> Wire:
@@ -181,7 +183,9 @@ def note_skipped(exchange: Exchange, passed: tuple[Passed, ...], noted: int) -> 
     """Add the candidates passed by since the last look to the log entry; returns how many are noted."""
     for one in passed[noted:]:
         if one.fault is None:
-            exchange.entry.attempts.append({**line_of(one.deployment, one.word), "skipped": True})
+            held = {"held_for": one.held_for} if one.held_for else {}
+            exchange.entry.attempts.append({**line_of(one.deployment, one.word), **held, "skipped": True})
+            exchange.services.lines.passed_by(exchange.call.request_id, one)
     return len(passed)
 
 

@@ -5,13 +5,25 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 
 from accounts.callers import Caller
-from accounts.errors import ApiKeyExpired, ApiKeyRevoked, KeyRefused, KeysUnavailable
+from accounts.errors import (
+    AccessTokenRefused,
+    ApiKeyExpired,
+    ApiKeyPaused,
+    ApiKeyRevoked,
+    InvalidApiKey,
+    KeyRefused,
+    KeysUnavailable,
+)
+from gateway.bad_keys import BadKeys
 from gateway.call import Call
 from gateway.errors import BadRequest, GatewayError, NotAllowed, Unauthenticated, Unavailable
 
 LONGEST_CREDENTIAL = 4096
 KEY_PARAMETERS = frozenset({"api_key", "apikey", "key", "api-key", "access_token"})
 PRINTABLE = re.compile(r"^[\x21-\x7e]+$")
+# A key that was revoked, has expired or rests is no guess: whoever sends it knew the secret.
+GUESSES = (InvalidApiKey, AccessTokenRefused)
+BAD_KEYS = BadKeys()  # this worker's
 
 
 class Callers(Protocol):
@@ -24,27 +36,52 @@ class Callers(Protocol):
         """The caller, or one of accounts.errors."""
 
 
-async def authenticate(call: Call, callers: Callers) -> Caller:
-    """Raises Unauthenticated, BadRequest (key in the URL, two keys), NotAllowed (address) or Unavailable."""
-    credential = read_credential(call)
+class Request(Protocol):
+    """What says who is calling: a gateway Call, or what the management API makes of a request."""
+
+    query_string: bytes
+    client_address: str
+
+    def header(self, name: bytes) -> str | None:
+        """A header's text, None when absent."""
+
+
+async def authenticate(call: Call, callers: Callers, bad_keys: BadKeys = BAD_KEYS) -> Caller:
+    """The caller.
+
+    Raises Unauthenticated, BadRequest (key in the URL, two keys), NotAllowed (address), Unavailable, and
+    TooManyBadKeys instead of the 401 for an address that keeps guessing.
+    """
     try:
+        credential = read_credential(call)
         caller = callers.find(credential) or await callers.look_up(credential)
+    except GUESSES as error:
+        bad_keys.note(call.client_address)
+        raise refusal(error) from None
     except (KeyRefused, KeysUnavailable) as error:
         raise refusal(error) from None
-    if caller.networks and not caller.may_call_from(call.client_address):
-        raise NotAllowed("This API key may not be used from your address.", code="address_not_allowed")
+    check_address(caller, call.client_address)
     return caller
 
 
-def read_credential(call: Call) -> str:
-    """The one credential of the request: a Bearer token, or `x-api-key`, or the same in both."""
-    if call.query_string and carries_key(call.query_string):
+def check_address(caller: Caller, address: str) -> None:
+    """Raises NotAllowed for a key that may not be used from there."""
+    if caller.networks and not caller.may_call_from(address):
+        raise NotAllowed("This API key may not be used from your address.", code="address_not_allowed")
+
+
+def read_credential(request: Request) -> str:
+    """The one credential of the request: a Bearer token, or `x-api-key`, or the same in both.
+
+    Raises BadRequest, Unauthenticated when there is none, and InvalidApiKey for what cannot be one.
+    """
+    if request.query_string and carries_key(request.query_string):
         raise BadRequest(
             "Do not put an API key into a URL: URLs end up in logs. Send it as `Authorization: Bearer …`, and roll "
             "the key you just exposed.",
             code="key_in_url",
         )
-    authorization, api_key = call.header(b"authorization"), call.header(b"x-api-key")
+    authorization, api_key = request.header(b"authorization"), request.header(b"x-api-key")
     credentials = {credential for credential in (read_bearer(authorization), api_key) if credential}
     if len(credentials) > 1:
         raise BadRequest(
@@ -54,7 +91,7 @@ def read_credential(call: Call) -> str:
         raise no_key(authorization)
     (credential,) = credentials
     if len(credential) > LONGEST_CREDENTIAL or not PRINTABLE.match(credential):
-        raise invalid_key()
+        raise InvalidApiKey
     return credential
 
 
@@ -97,6 +134,10 @@ def refusal(error: Exception) -> GatewayError:
         return Unauthenticated("This API key was revoked. Make a new one.", code="api_key_revoked")
     if isinstance(error, ApiKeyExpired):
         return Unauthenticated("This API key has expired. Make a new one.", code="api_key_expired")
+    if isinstance(error, ApiKeyPaused):
+        return Unauthenticated(str(error), code="api_key_paused")
+    if isinstance(error, AccessTokenRefused):
+        return Unauthenticated(f"This access token is not accepted: {error}.", code="invalid_access_token")
     if isinstance(error, KeysUnavailable):
         return Unavailable(
             "API keys cannot be checked at the moment. Try again shortly.",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import BadRequest, ClientLeft, Headers, TooLarge, TooSlow
+from gateway.errors import BadRequest, ClientLeft, Headers, TooLarge, TooSlow, UnsupportedMedia
 from gateway.sse import PING
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -113,7 +113,8 @@ class Call:
         return None if value is None else value.decode("latin-1").strip()
 
     async def read_body(self) -> bytes:
-        """The whole body, counted, not believed. Raises TooLarge, TooSlow, ClientLeft."""
+        """The whole body, counted, not believed. Raises UnsupportedMedia, TooLarge, TooSlow, ClientLeft."""
+        refuse_encoded(self.header(b"content-encoding"))
         declared = self.headers.get(b"content-length", b"")
         if declared.isdigit() and (len(declared) > 12 or int(declared) > self.max_body):
             raise too_large(self.max_body)
@@ -136,6 +137,16 @@ class Call:
                 raise too_large(self.max_body)
             if not message.get("more_body"):
                 return b"".join(pieces)
+
+
+def refuse_encoded(encoding: str | None) -> None:
+    """Raises UnsupportedMedia for a body that would have to be unpacked: its real size is anybody's guess."""
+    if encoding and encoding.lower() != "identity":
+        raise UnsupportedMedia(
+            f"The request body is encoded (Content-Encoding: {encoding[:40]}), and compressed bodies are not read. "
+            "Send it as plain JSON, without that header.",
+            code="unsupported_content_encoding",
+        )
 
 
 def too_large(limit: int) -> TooLarge:

@@ -11,9 +11,13 @@ from gateway.dialects.registry import DIALECTS
 from gateway.errors import NotFound, Unavailable, UnsupportedMedia
 from gateway.http import GatewayConsumer
 from gateway.listings import auto_config, model_list, provider_list, service_info, status
+from gateway.messages import error_for_query
 from gateway.model_info import model_info
 from gateway.pipeline import serve_request
-from routing.engine.resolve import visible_aliases
+from routing.engine.errors import RoutingError
+from routing.engine.query import Grants, Query
+from routing.engine.resolve import resolve, visible_aliases
+from routing.engine.snapshot import Snapshot
 
 
 class ModelEndpoint(GatewayConsumer):
@@ -64,11 +68,13 @@ class CountTokens(GatewayConsumer):
     dialect = DIALECTS["messages"]
 
     async def serve(self, call: Call) -> None:
-        """The number of input tokens; it counts as a request of the key's."""
+        """The number of input tokens for a model that is here; it counts as a request of the key's."""
         refuse_forms(call)
         caller = await authenticate(call, self.services.callers)
-        with self.services.limits.admit(caller):
-            await answer(call, {"input_tokens": count_tokens(await call.read_body())})
+        async with self.services.limits.admit(caller):
+            counted = count_tokens(await call.read_body())
+            refuse_unknown_model(counted.model, self.services.snapshot(), self.services.grants_of(caller))
+            await answer(call, {"input_tokens": counted.tokens})
 
 
 class Models(GatewayConsumer):
@@ -201,6 +207,14 @@ PAGE = (
 async def answer(call: Call, body: object) -> None:
     """200 with JSON; a HEAD request gets the headers only."""
     await call.reply.whole(200, orjson.dumps(body), (JSON,))
+
+
+def refuse_unknown_model(model: str, snapshot: Snapshot, grants: Grants) -> None:
+    """Raises NotFound or NotAllowed for a model that a request would be refused for."""
+    try:
+        resolve(snapshot, Query(model=model, grants=grants))
+    except RoutingError as error:
+        raise error_for_query(error) from None
 
 
 def refuse_forms(call: Call) -> None:

@@ -8,7 +8,8 @@ EXPOSED = (
     "x-request-id, x-should-retry, retry-after, x-rainymodel-route, x-rainymodel-upstream, x-rainymodel-model, "
     "x-rainymodel-latency-ms, x-rainymodel-fallback-reason, x-rainymodel-tried, x-rainymodel-policy, "
     "x-rainymodel-requested-model, x-rainymodel-tier-order, x-rainymodel-attempts, x-rainymodel-revision, "
-    "x-rainymodel-overhead-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests"
+    "x-rainymodel-overhead-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 ON_EVERY_ANSWER: Headers = (
     (b"access-control-allow-origin", b"*"),

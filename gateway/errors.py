@@ -9,7 +9,8 @@ GatewayError                  carries status, type, code, param, `should_retry`,
 ├── TooSlow            408    the upload took too long
 ├── TooLarge           413    the body is over the limit
 ├── UnsupportedMedia   415    multipart or form data on a JSON path
-├── LimitReached       429    the key's own limits
+├── LimitReached       429    requests, tokens or requests at once of a key or its owner
+├── BudgetSpent        429    money of a key, its owner, an alias or a tier
 ├── UpstreamThrottled  429    every upstream throttled us
 ├── InternalError      500    our bug; the request id finds the log line
 ├── UpstreamsFailed    502    attempts spent
@@ -112,10 +113,21 @@ class UnsupportedMedia(GatewayError):
 
 
 class LimitReached(GatewayError):
-    """The key's requests per minute or requests at once are used up."""
+    """Requests or tokens per minute, or requests at once, are used up."""
 
     status, type, default_code = 429, "rate_limit_error", "rate_limit_exceeded"
     should_retry, state = True, "refused"
+
+
+class BudgetSpent(GatewayError):
+    """Money that was granted is spent or set aside; `room` is what is left, in billionths of a US dollar."""
+
+    status, type, default_code = 429, "insufficient_quota", "insufficient_quota"
+    state = "refused"
+
+    def __init__(self, message: str, *, room: int = 0) -> None:
+        super().__init__(message)
+        self.room = room
 
 
 class UpstreamThrottled(GatewayError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.call import Call
 from gateway.dialects.dialect import Dialect, ModelRequest, StreamEncoder
+from gateway.errors import Headers
 from gateway.record import LogEntry
 from routing.engine.plan import Plan
 from routing.engine.query import Query
@@ -37,7 +38,8 @@ class Progress:
 class Exchange:
     """Deadlines are on the services' clock: the first content must come by the first, the end by the second.
 
-    `credentials` are those that came with the plan's snapshot.
+    `credentials` are those that came with the plan's snapshot, `limits` the headers that tell how much the caller
+    may still use.
     """
 
     call: Call
@@ -50,6 +52,7 @@ class Exchange:
     first_content_by: float
     end_by: float
     credentials: Mapping[str, str] = field(repr=False)
+    limits: Headers = ()
     progress: Progress = field(default_factory=Progress)
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
+from accounts.ceilings import read_ceilings
 from gateway.partitions import maintain
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def _listen_once(services: "Services") -> None:
             if notice.channel == CATALOGUE:
                 await services.store.refresh()
             else:
-                await services.callers.check_for_changes()
+                await refresh_access(services)
 
 
 async def poll(services: "Services") -> None:
@@ -49,12 +50,21 @@ async def poll(services: "Services") -> None:
         await refresh(services)
 
 
+async def refresh_access(services: "Services") -> None:
+    """Look for changed keys, accounts and ceilings. Raises psycopg.Error, OSError or TimeoutError."""
+    limits = services.limits
+    limits.is_stale = await services.callers.check_for_changes() or limits.is_stale
+    if limits.is_stale:
+        limits.ceilings = await read_ceilings(services.pool)
+        limits.is_stale = False
+
+
 async def refresh(services: "Services") -> None:
     """Look for a newer revision and for changed keys; without a database the last known ones serve on."""
     with suppress(psycopg.Error, OSError, TimeoutError):
         await services.store.refresh()
     with suppress(psycopg.Error, OSError, TimeoutError):
-        await services.callers.check_for_changes()
+        await refresh_access(services)
     with suppress(psycopg.Error, OSError, TimeoutError):
         await services.callers.flush_last_used()
 

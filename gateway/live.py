@@ -33,6 +33,10 @@ class Live:
         if probe:
             self.health = self.health.release(deployment)
 
+    def clear(self, deployment: Deployment) -> None:
+        """It is known to answer, an operator tried it: forget what kept it and its provider from being asked."""
+        self.health = self.health.cleared(deployment)
+
     def note(self, deployment: Deployment, outcome: Outcome) -> None:
         """Learn from an attempt's outcome; what operators must act on goes to the log."""
         before = self.health

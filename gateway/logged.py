@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.services import Services
 
 CLIENT_CLOSED = 499
+# Where an application that calls for many people says for whom; the body's own field comes first.
+USER_HEADERS = (b"x-rainymodel-user", b"x-openwebui-user-email", b"x-openwebui-user-id")
 
 
 @contextmanager
@@ -63,8 +65,8 @@ def close(entry: LogEntry, call: Call, services: "Services") -> None:
         services.recorder.close(entry)
 
 
-def describe_query(entry: LogEntry, request: ModelRequest, query: Query) -> None:
-    """What was asked, as routing sees it."""
+def describe_query(entry: LogEntry, call: Call, request: ModelRequest, query: Query) -> None:
+    """What was asked, as routing sees it, and for whom."""
     entry.requested_model = query.model
     entry.policy = query.policy or ""
     entry.provider_filter = query.provider or ""
@@ -72,7 +74,7 @@ def describe_query(entry: LogEntry, request: ModelRequest, query: Query) -> None
     entry.input_tokens_estimate = query.input_tokens
     entry.max_tokens = query.output_tokens
     entry.stream = query.stream
-    entry.end_user = request.end_user
+    entry.end_user = request.end_user or forwarded_user(call)
 
 
 def describe_plan(entry: LogEntry, plan: Plan) -> None:
@@ -90,6 +92,11 @@ def note_usage(entry: LogEntry, usage: Usage, price: Price | None) -> None:
     """Tokens in disjoint classes, the price row used, and the cost; an unknown price leaves the cost unknown."""
     entry.use(usage)
     entry.use_price(price, price_usage(price, usage))
+
+
+def forwarded_user(call: Call) -> str:
+    """The end user that a header names; empty without one."""
+    return next((value for name in USER_HEADERS if (value := call.header(name))), "")
 
 
 def client_request_id(call: Call) -> str:

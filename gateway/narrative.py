@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Protocol
 
+from gateway.messages import HELD_AFTER
+
 # What an attempt that ended in this word did.
 FAILED = {
     "timeout": "timed out",
@@ -36,11 +38,13 @@ PASSED_BY = {
     "context_too_small": "its context window is too small",
     "disabled": "disabled",
     "no_credential": "no credential",
+    "address_refused": "its address is not allowed here",
     "tier_not_in_policy": "its tier is not in the policy",
     "tier_not_allowed": "its tier is above what the key may reach",
     "provider_filter": "not the provider asked for",
     "price_ceiling": "above the policy's price ceiling",
     "unpriced": "its price is unknown and the key has a budget",
+    "budget_spent": "what is left of the budget does not cover it",
     "wire_unavailable": "its wire is not available here",
 }
 # How it ended for the client, by state; some error codes say more.
@@ -53,7 +57,8 @@ ENDINGS = {
     "lost": "the worker ended before it could say how this went",
 }
 ENDINGS_OF_CODES = {
-    "rate_limit_exceeded": "refused: the key's requests per minute were used up",
+    "rate_limit_exceeded": "refused: the key's requests or tokens per minute were used up",
+    "request_over_token_limit": "refused: it alone is over the key's tokens per minute",
     "concurrency_limit": "refused: the key's requests at once were all running",
     "insufficient_quota": "refused: the key's budget was spent",
     "internal_error": "the gateway itself failed, the client got {told}",
@@ -113,7 +118,8 @@ def what_happened(attempt: dict[str, Any]) -> str:
     """The reason word of an attempt in plain words."""
     word = str(attempt.get("word") or "")
     if attempt.get("skipped"):
-        return f"passed by: {plain(PASSED_BY, word)}"
+        because = HELD_AFTER.get(str(attempt.get("held_for") or ""))
+        return f"passed by: {plain(PASSED_BY, word)}{f' after {because}' if because else ''}"
     if not word:
         return "answered"
     words = FAILED if timing(attempt, "first_content_ms") is None else {**FAILED, **BROKE_OFF}

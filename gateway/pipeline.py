@@ -2,10 +2,13 @@
 
 import asyncio
 
+from accounts.callers import Caller
+from gateway.admit import Ticket
 from gateway.authenticate import authenticate
 from gateway.call import Call
+from gateway.cost_bounds import Bounds
 from gateway.dialects.dialect import Dialect, ModelRequest
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Headers
 from gateway.exchange import Exchange
 from gateway.http import while_connected
 from gateway.logged import describe_plan, describe_query, logged
@@ -25,20 +28,29 @@ LARGE_BODY = 512 * 1024  # bytes; reading more than this takes long enough for o
 async def serve_request(call: Call, services: Services, dialect: Dialect) -> None:
     """Answer one request in its dialect, or raise a GatewayError before the first byte."""
     caller = await authenticate(call, services.callers)
-    with logged(call, caller, services, dialect) as entry, services.limits.admit(caller) as ticket:
-        request = await parse(dialect, await call.read_body())
-        snapshot = services.snapshot()  # one snapshot from here to the end
-        query = query_for(call, request, services.grants_of(caller), services.wall_clock())
-        describe_query(entry, request, query)
-        route = plan_for(snapshot, query, services)
-        describe_plan(entry, route)
-        services.lines.decided(call.request_id, route)
-        ticket.reserve(route, request.input_tokens, request.max_tokens)
-        exchange = exchange_for(call, request, dialect, query, route, entry, services)
-        try:
-            await while_connected(call, relay_answer(exchange))
-        finally:
-            ticket.settle(entry)
+    with logged(call, caller, services, dialect) as entry:
+        async with services.limits.admit(caller) as ticket:
+            await serve_admitted(call, caller, services, dialect, entry, ticket)
+
+
+async def serve_admitted(
+    call: Call, caller: Caller, services: Services, dialect: Dialect, entry: LogEntry, ticket: Ticket
+) -> None:
+    """What follows once the caller's rates have room for one more."""
+    request = await parse(dialect, await call.read_body())
+    snapshot = services.snapshot()  # one snapshot from here to the end
+    query = query_for(call, request, services.grants_of(caller), services.wall_clock())
+    describe_query(entry, call, request, query)
+    route = plan_for(snapshot, query, services)
+    describe_plan(entry, route)
+    bounds = Bounds(request.input_tokens, request.max_tokens, query.time)
+    route = await ticket.reserve(route, bounds, entry)
+    services.lines.decided(call.request_id, route)
+    exchange = exchange_for(call, request, dialect, query, route, entry, services, ticket.headers())
+    try:
+        await while_connected(call, relay_answer(exchange))
+    finally:
+        ticket.settle(entry)
 
 
 async def parse(dialect: Dialect, body: bytes) -> ModelRequest:
@@ -81,6 +93,7 @@ def exchange_for(
     route: Plan,
     entry: LogEntry,
     services: Services,
+    limits: Headers,
 ) -> Exchange:
     """The request with its deadlines: the alias's, or the client's when that is shorter."""
     own = client_deadline(call)
@@ -97,6 +110,7 @@ def exchange_for(
         # A client's own deadline ends the search for an answer first, so that it is told what was tried.
         end_by=call.started + min(route.alias.total_deadline, own + GRACE),
         credentials=services.store.credentials,
+        limits=limits,
     )
 
 

@@ -3,6 +3,8 @@
     ROUTING DECISION auto-chat → cliproxy claude-sonnet-4-6, newapi gpt-5 (manual, policy listed) 0199…
     → CLAUDE: claude-sonnet-4 (streaming) -> https://api.anthropic.com/v1/messages 0199…
     ← CLAUDE: ✓ 200 in 1234ms for claude-sonnet-4 0199…
+    – HF: passed by, is on hold for 5 minutes after it refused our credential 0199…
+    ✗ REQUEST FAILED auto-chat: 503 no_healthy_upstream (hf is on hold for 5 minutes after …) 0199…
 
 In production the same facts are one JSON object per line. A request only appends a few values here: lines are made and
 written together, in a thread, so that neither the formatting nor a reader that is slow holds a request up.
@@ -12,21 +14,26 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
 from gateway.dialects.registry import DIALECTS
+from gateway.errors import GatewayError
+from gateway.messages import told, tried
 from gateway.upstream.openai_wire import base_url_of
 from gateway.visible import visible_line
 from routing.engine.outcome import Outcome
 from routing.engine.plan import Plan
 from routing.engine.snapshot import Deployment
+from routing.engine.verdict import Passed, Reason, Verdict
 
 Facts = dict[str, Any]
 FLUSH_SECONDS = 0.2
 MOST_WAITING = 20_000  # lines; a reader that falls behind this far misses some, and is told how many
 DECISION, SENT, ANSWERED = "ROUTING DECISION", "upstream request", "upstream answer"
+PASSED_BY, FAILED = "upstream passed by", "REQUEST FAILED"
 
 
 class RequestLines:
@@ -48,6 +55,14 @@ class RequestLines:
     def answered(self, request_id: str, deployment: Deployment, outcome: Outcome, seconds: float) -> None:
         """An answer came back whole, or did not; `seconds` is the whole attempt."""
         self._add(ANSWERED, request_id, deployment=deployment, outcome=outcome, seconds=seconds)
+
+    def passed_by(self, request_id: str, passed: Passed) -> None:
+        """A candidate was not asked, because of what is known of it."""
+        self._add(PASSED_BY, request_id, deployment=passed.deployment, passed=passed)
+
+    def failed(self, request_id: str, model: str, error: GatewayError, verdict: Verdict) -> None:
+        """Nothing answered; the client is told `error`."""
+        self._add(FAILED, request_id, model=model, error=error, verdict=verdict)
 
     async def run(self) -> None:
         """Write what has gathered, several times a second."""
@@ -98,7 +113,17 @@ def details(facts: Facts) -> Facts:
             "alias": plan.alias.name,
             "policy": plan.policy.name,
             "revision": plan.revision,
-            "candidates": [candidate.deployment.slug for candidate in plan.candidates],
+            "candidates": [deployment.slug for deployment in plan.ordered],
+            "left_out": [] if plan.ordered else left_out(plan),
+        }
+    if facts["event"] == FAILED:
+        reasons = [asdict(reason) for reason in facts["verdict"].reasons]
+        error: GatewayError = facts["error"]
+        return {
+            "requested_model": facts["model"],
+            "status": error.status,
+            "code": error.code,
+            "reasons": reasons,
         }
     if "deployment" not in facts:
         return {}
@@ -106,6 +131,9 @@ def details(facts: Facts) -> Facts:
     named = {"upstream": deployment.provider.upstream, "model": deployment.model}
     if facts["event"] == SENT:
         return {**named, "stream": facts["stream"], "url": address_of(deployment, facts["dialect"])}
+    if facts["event"] == PASSED_BY:
+        passed: Passed = facts["passed"]
+        return {**named, "reason": passed.word, "held_for": passed.held_for, "wait": passed.wait}
     outcome: Outcome = facts["outcome"]
     took = round(facts["seconds"] * 1000)
     return {**named, "ok": not outcome.word, "status": status_of(outcome), "reason": outcome.word, "ms": took}
@@ -118,20 +146,46 @@ def as_sentence(facts: Facts) -> bytes:
 
 def sentence(facts: Facts) -> str:
     """The line without the request's id."""
-    told = details(facts)
+    said = details(facts)
     if facts["event"] == DECISION:
         plan: Plan = facts["plan"]
-        names = [f"{c.deployment.provider.upstream} {c.deployment.model}" for c in plan.candidates]
-        order = ", ".join(names) or "nothing can answer"
-        return f"{DECISION} {told['requested_model']} → {order} ({told['routing_mode']}, policy {told['policy']})"
+        names = [f"{one.provider.upstream} {one.model}" for one in plan.ordered]
+        order = ", ".join(names) or f"nothing can answer{in_brackets(left_out(plan))}"
+        return f"{DECISION} {said['requested_model']} → {order} ({said['routing_mode']}, policy {said['policy']})"
+    if facts["event"] == FAILED:
+        return (
+            f"✗ {FAILED} {said['requested_model']}: {said['status']} {said['code']}{tried(facts['verdict'])}"
+        )
     if "deployment" not in facts:
         return str(facts["event"])
-    label = told["upstream"].upper()
+    label = said["upstream"].upper()
+    if facts["event"] == PASSED_BY:
+        return f"– {label}: {said['model']} passed by, {told(facts['passed'].reason)}"
     if facts["event"] == SENT:
-        return f"→ {label}: {told['model']}{' (streaming)' if told['stream'] else ''} -> {told['url']}"
-    mark = "✓" if told["ok"] else "✗"
-    what = " ".join(str(word) for word in (told["status"], told["reason"]) if word)
-    return f"← {label}: {mark} {what} in {told['ms']}ms for {told['model']}"
+        return f"→ {label}: {said['model']}{' (streaming)' if said['stream'] else ''} -> {said['url']}"
+    mark = "✓" if said["ok"] else "✗"
+    what = " ".join(str(word) for word in (said["status"], said["reason"]) if word)
+    return f"← {label}: {mark} {what} in {said['ms']}ms for {said['model']}"
+
+
+def left_out(plan: Plan) -> list[str]:
+    """Why nothing can answer, each reason once: `hf is on hold for …`, `openai no_credential: …`."""
+    skipped = (
+        f"{one.deployment.provider.upstream} "
+        + told(Reason("", one.skip, one.held_for, one.retry_after if one.held_for else None))
+        for one in plan.candidates
+    )
+    never = (
+        f"{one.deployment.provider.upstream} {one.reason}"
+        + (f": {one.deployment.provider.why}" if one.reason == one.deployment.provider.unready else "")
+        for one in plan.ineligible
+    )
+    return list(dict.fromkeys([*skipped, *never]))
+
+
+def in_brackets(reasons: list[str]) -> str:
+    """` (one; two)`, or nothing."""
+    return f" ({'; '.join(reasons)})" if reasons else ""
 
 
 def status_of(outcome: Outcome) -> int | None:

@@ -81,6 +81,7 @@ class Services:
         await self.pool.open()  # without waiting: a pool that waited in vain closes itself for good
         await self.store.load()
         jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run, self.lines.run]
+        jobs.append(self.limits.ledger.run)
         jobs += [partial(job, self) for job in JOBS]
         self.tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
         self._running = True
@@ -94,6 +95,7 @@ class Services:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.limits.ledger.stop()
         await say_goodbye(self)  # after the last heartbeat, which would put the worker on the list again
         await self.lines.flush()
         for wire in self.wires.values():
@@ -122,7 +124,7 @@ class Services:
             policies=caller.policies,
             highest_tier=caller.highest_tier,
             direct_calls=caller.direct_calls,
-            priced_only=caller.usd_per_day is not None or caller.usd_per_month is not None,
+            priced_only=caller.spends_money,
         )
         self._grants[caller.key_id] = (caller, grants)
         return grants

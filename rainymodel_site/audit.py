@@ -31,6 +31,7 @@ WATCHED = (
     "routing.Route",
     "routing.PublishingSwitch",
     "accounts.ApiKey",
+    "accounts.Ceiling",
     "accounts.User",
 )
 SECRET = frozenset({"password", "sealed", "secret_hash"})

@@ -13,6 +13,10 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from accounts.callers import CallerDirectory, Defaults, environment_keys
+from accounts.ledger.ledger import Ledger
+from accounts.oidc.bearer import AccessTokens
+from accounts.oidc.provider import provider
+from accounts.site import pausing
 from gateway.admit import Limits
 from gateway.hosts import Hosts
 from gateway.lifecycle import Lifecycle
@@ -63,7 +67,7 @@ def build_services(lifecycle: Lifecycle) -> Services:
         callers=build_callers(pool),
         recorder=Recorder(pool, worker=config.worker_id),
         live=Live(clock, draw),
-        limits=Limits(clock),
+        limits=Limits(Ledger(pool, clock, time.time)),
         pulse=Pulse(config.ping_seconds, clock),
         lines=request_lines(),
         wires=build_wires(),
@@ -110,8 +114,19 @@ def build_callers(pool: psycopg_pool.AsyncConnectionPool) -> CallerDirectory:
     defaults = Defaults(
         requests_per_minute=env.number("RAINYMODEL_KEY_REQUESTS_PER_MINUTE", low=1),
         concurrent_requests=env.number("RAINYMODEL_KEY_CONCURRENCY", low=1),
+        tokens_per_minute=env.number_or_none("RAINYMODEL_KEY_TOKENS_PER_MINUTE", low=1),
+        usd_per_day=env.amount("RAINYMODEL_KEY_USD_PER_DAY"),
+        usd_per_month=env.amount("RAINYMODEL_KEY_USD_PER_MONTH"),
     )
-    return CallerDirectory(pool, settings.KEY_PEPPER, keys, defaults)
+    return CallerDirectory(
+        pool, settings.KEY_PEPPER, keys, defaults, pausing=pausing(), tokens=access_tokens()
+    )
+
+
+def access_tokens() -> AccessTokens | None:
+    """What verifies the sign-in provider's access tokens; None where no audience of theirs is accepted."""
+    audiences = settings.OIDC_API_AUDIENCES
+    return AccessTokens(provider(), audiences) if audiences and settings.OIDC_ISSUER else None
 
 
 def address_rules() -> AddressRules:

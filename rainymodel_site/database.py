@@ -1,6 +1,8 @@
 """Which Postgres to use: DATABASE_URL, or the embedded one under the state directory."""
 
 import os
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rainymodel_site import env
 from rainymodel_site.postgres import EmbeddedPostgres, PostgresError
 
+SLOW = 2.5  # seconds of silence before it is said what is being waited for
 NEEDS_NONE = "services"  # what it starts looks for a database itself, and lives longer than the command
 
 
@@ -29,9 +32,11 @@ def database_at_hand(command: Sequence[str]) -> Iterator[None]:
         raise env.ConfigurationError(
             "DATABASE_URL is not set; production needs a Postgres (or set RAINYMODEL_ENV=development)."
         )
-    server = EmbeddedPostgres(env.path("RAINYMODEL_STATE_DIR") / "postgres")
+    root = env.path("RAINYMODEL_STATE_DIR") / "postgres"
+    server = EmbeddedPostgres(root)
     try:
-        server.start()
+        with said_when_slow(f"Waiting for the embedded Postgres under {root}, for up to a minute."):
+            server.start()
     except PostgresError as error:
         raise env.ConfigurationError(f"The embedded Postgres did not start: {error}") from None
     os.environ["DATABASE_URL"] = server.dsn
@@ -39,6 +44,18 @@ def database_at_hand(command: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         server.stop()
+
+
+@contextmanager
+def said_when_slow(sentence: str, after: float = SLOW) -> Iterator[None]:
+    """Say on stderr what is being waited for, once the block has taken `after` seconds."""
+    timer = threading.Timer(after, sys.stderr.write, [f"{sentence}\n"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def database_url() -> str:

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ class ConfigurationError(SystemExit):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable: `kind` is text, number, seconds, switch, list, path or secret; `mode` says where it matters."""
+    """One variable: `kind` is text, number, number or none, amount, seconds, switch, list, path or secret; `mode` says where it matters."""
 
     name: str
     kind: str
@@ -50,12 +51,20 @@ VARIABLES = (
     Variable("RAINYMODEL_MASTER_KEY", "secret", "", "An API key with operator rights, taken from the environment."),
     Variable("RAINYMODEL_API_KEYS", "secret", "", "Further service API keys, comma-separated."),
     Variable("LITELLM_MASTER_KEY", "secret", "", "A further service API key: the one that clients of a litellm proxy have."),
+    Variable("OIDC_ISSUER", "text", "https://login.orcest.ai", "The sign-in provider, exactly as its tokens name it; https in production."),
+    Variable("OIDC_CLIENT_ID", "text", "rainymodel", "What this server is called at the sign-in provider."),
+    Variable("OIDC_CLIENT_SECRET", "secret", "", "The client's secret; unset, there is no single sign-on."),
+    Variable("OIDC_API_AUDIENCES", "list", "", "Audiences whose access tokens of the sign-in provider may call the API, comma-separated; unset, none may."),
+    Variable("RAINYMODEL_KEY_PAUSE_DAYS", "number", "30", "Days after its owner's last sign-in until a personal key pauses; 0 is never."),
     Variable("RAINYMODEL_PUBLIC_URL", "text", "", "The address users see, e.g. https://rm.orcest.ai; unset, the listening address."),
     Variable("RAINYMODEL_ALLOWED_HOSTS", "list", "", "Host names answered to, comma-separated; unset means localhost in development and the host of RAINYMODEL_PUBLIC_URL."),
     Variable("RAINYMODEL_TRUSTED_PROXIES", "number", "0", "How many proxies in front append to X-Forwarded-For."),
     Variable("RAINYMODEL_MAX_BODY_BYTES", "number", "10485760", "Largest accepted request body in bytes."),
-    Variable("RAINYMODEL_KEY_REQUESTS_PER_MINUTE", "number", "600", "Requests per minute and worker of a key that states no limit of its own."),
-    Variable("RAINYMODEL_KEY_CONCURRENCY", "number", "32", "Requests at once and worker of a key that states no limit of its own."),
+    Variable("RAINYMODEL_KEY_REQUESTS_PER_MINUTE", "number", "600", "Requests per minute of a key that states no limit of its own."),
+    Variable("RAINYMODEL_KEY_CONCURRENCY", "number", "32", "Requests at once of a key that states no limit of its own."),
+    Variable("RAINYMODEL_KEY_TOKENS_PER_MINUTE", "number or none", "", "Tokens per minute of a key that states no limit of its own; unset, no limit."),
+    Variable("RAINYMODEL_KEY_USD_PER_DAY", "amount", "", "US dollars per day (UTC) of a key that states no limit of its own, e.g. 2.50; unset, no limit."),
+    Variable("RAINYMODEL_KEY_USD_PER_MONTH", "amount", "", "US dollars per month of a key that states no limit of its own; unset, no limit."),
     Variable("RAINYMODEL_NOTICE_SECONDS", "seconds", "", "After SIGTERM `/ready` says 503 this long while requests are still taken (3; 0 in development)."),
     Variable("RAINYMODEL_DRAIN_SECONDS", "seconds", "", "After that, running streams may finish within this time (60; 10 in development)."),
     Variable("RAINYMODEL_PING_SECONDS", "seconds", "15", "Silence on a stream before a keep-alive comment is sent."),
@@ -122,6 +131,25 @@ def number(name: str, environ: Mapping[str, str] = os.environ, *, low: int = 0, 
             f"{name} must be a whole number from {low} to {high}, but it is {value[:40]!r}."
         )
     return int(value)
+
+
+def number_or_none(name: str, environ: Mapping[str, str] = os.environ, *, low: int = 0) -> int | None:
+    """As `number`; None when the variable is empty."""
+    return number(name, environ, low=low) if text(name, environ) else None
+
+
+def amount(name: str, environ: Mapping[str, str] = os.environ) -> Decimal | None:
+    """US dollars, from 0.01 to a million; None when the variable is empty."""
+    value = text(name, environ)
+    if not value:
+        return None
+    try:
+        parsed = Decimal(value)
+    except InvalidOperation:
+        parsed = Decimal(0)
+    if not parsed.is_finite() or not Decimal("0.01") <= parsed <= 1_000_000:
+        raise ConfigurationError(f"{name} must be an amount from 0.01 to 1000000, but it is {value[:40]!r}.")
+    return parsed
 
 
 def seconds(name: str, fallback: float, environ: Mapping[str, str] = os.environ) -> float:

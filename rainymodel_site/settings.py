@@ -3,6 +3,8 @@
 import sys
 
 from rainymodel_site import env, logs
+from rainymodel_site.api.options import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401  (settings)
+from rainymodel_site.sign_in_settings import read_client_secret, read_issuer
 from rainymodel_site.theme import UNFOLD  # noqa: F401  (a setting)
 
 env.load_dotenv(env.PROJECT / ".env")
@@ -35,6 +37,8 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "accounts",
     "routing",
     "gateway",
@@ -50,7 +54,8 @@ if "runserver" in sys.argv:  # daphne's own runserver; its Twisted costs a worke
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "rainymodel_site.api.envelope.ApiErrors",
+    "rainymodel_site.static_files.StaticFiles",
     "csp.middleware.CSPMiddleware",
     "rainymodel_site.content_security.AdminContentSecurity",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -60,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "rainymodel_site.audit.ActorMiddleware",
+    "accounts.oidc.recheck.SessionCheck",
 ]
 ROOT_URLCONF = "rainymodel_site.urls"
 ASGI_APPLICATION = "rainymodel_site.asgi.application"
@@ -81,6 +87,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["rainymodel_site.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "build" / "static"  # filled by collectstatic when the image is built
 
@@ -112,10 +119,15 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-AUTHENTICATION_BACKENDS = ["accounts.roles.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.roles.RoleBackend", "accounts.oidc.backend.SsoBackend"]
+OIDC_ISSUER = read_issuer(production=IS_PRODUCTION)
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = read_client_secret(production=IS_PRODUCTION)
+OIDC_API_AUDIENCES = env.items("OIDC_API_AUDIENCES")
+OIDC_SESSION_AGE = 15 * 60  # seconds until the provider is asked again whether a session's person may be here
+KEY_PAUSE_DAYS = env.number("RAINYMODEL_KEY_PAUSE_DAYS", high=3650)
 LOGIN_URL = "/signin/"
 LOGIN_REDIRECT_URL = "/admin/"
-REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"]}
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

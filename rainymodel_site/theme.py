@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.http import HttpRequest
+
+TEST_PAGE = "/admin/console/test/"
 # Blue, as the mark and the sign-in pages are; oklch as the theme has it, lightest first.
 PRIMARY = (
     (50, "97% .014 254.6"),
@@ -17,6 +20,19 @@ PRIMARY = (
     (950, "26.0% .065 259.0"),
 )
 
+
+def on_providers(request: HttpRequest) -> bool:
+    """Whether a page belongs to the providers: their own, and what the console does for one of them."""
+    own = ("/admin/routing/provider/", "/admin/console/discover/")
+    return request.path.startswith(own) or (request.path == TEST_PAGE and "provider" in request.GET)
+
+
+def on_deployments(request: HttpRequest) -> bool:
+    """Whether a page belongs to the deployments: their own, and what the console does for some of them."""
+    own = ("/admin/routing/deployment/", "/admin/console/prices/")
+    return request.path.startswith(own) or (request.path == TEST_PAGE and "provider" not in request.GET)
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "RainyModel",
     "SITE_HEADER": "RainyModel",
@@ -25,6 +41,7 @@ UNFOLD: dict[str, Any] = {
     "COLORS": {"primary": {str(shade): f"oklch({value})" for shade, value in PRIMARY}},
     "SITE_URL": "/",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/rainymodel/mark.svg"}],
+    "STYLES": ["/static/rainymodel/admin.css"],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {
@@ -34,8 +51,18 @@ UNFOLD: dict[str, Any] = {
                 "title": "Catalogue",
                 "items": [
                     {"title": "Aliases", "icon": "alt_route", "link": "/admin/routing/alias/"},
-                    {"title": "Deployments", "icon": "deployed_code", "link": "/admin/routing/deployment/"},
-                    {"title": "Providers", "icon": "cloud", "link": "/admin/routing/provider/"},
+                    {
+                        "title": "Deployments",
+                        "icon": "deployed_code",
+                        "link": "/admin/routing/deployment/",
+                        "active": on_deployments,
+                    },
+                    {
+                        "title": "Providers",
+                        "icon": "cloud",
+                        "link": "/admin/routing/provider/",
+                        "active": on_providers,
+                    },
                     {"title": "Policies", "icon": "rule", "link": "/admin/routing/tierpolicy/"},
                     {"title": "Tiers", "icon": "stairs", "link": "/admin/routing/tier/"},
                     {"title": "Revisions", "icon": "history", "link": "/admin/routing/cataloguerevision/"},
@@ -58,7 +85,15 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "API keys", "icon": "key", "link": "/admin/accounts/apikey/"},
                     {"title": "Users", "icon": "group", "link": "/admin/accounts/user/"},
+                    {"title": "Ceilings", "icon": "savings", "link": "/admin/accounts/ceiling/"},
                     {"title": "Audit", "icon": "fact_check", "link": "/admin/accounts/auditentry/"},
+                ],
+            },
+            {
+                "title": "Yours",
+                "items": [
+                    {"title": "My keys", "icon": "vpn_key", "link": "/keys/"},
+                    {"title": "My usage", "icon": "monitoring", "link": "/usage/"},
                 ],
             },
         ],

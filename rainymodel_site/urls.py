@@ -4,12 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-PAGE_PREFIXES = "admin|signin|signout|static|ui"  # first path segments that Django serves
+handler500 = "rainymodel_site.failures.failed"
+PAGE_PREFIXES = "admin|api|auth|keys|signin|signout|static|ui|usage"  # first path segments that Django serves
 
 urlpatterns = [
     path("admin/console/", include("rainymodel_site.console.urls")),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
+    path("", include("rainymodel_site.keys.urls")),
+    path("api/", include("rainymodel_site.api.urls")),
     # Where litellm's admin is; people who come from there look for ours there.
     path("ui/", RedirectView.as_view(url="/admin/")),
 ]

@@ -21,7 +21,7 @@ from routing.engine.snapshot import (
     TierPolicy,
     TimeLimits,
 )
-from routing.environment import Surroundings, readiness
+from routing.environment import Surroundings, access_mark, readiness
 
 DEMO = "demo"
 Entry = Mapping[str, Any]
@@ -70,6 +70,7 @@ def _tier(entry: Entry) -> Tier:
 
 def _provider(entry: Entry, surroundings: Surroundings) -> Provider:
     base_url = expand(entry["base_url"], surroundings.urls)
+    state = readiness(entry, surroundings)
     is_local = surroundings.allowed.loopback and is_loopback(host_of(base_url))
     return Provider(
         slug=entry["slug"],
@@ -87,7 +88,9 @@ def _provider(entry: Entry, surroundings: Surroundings) -> Provider:
         ),
         breaker=BreakerRules(entry["open_after"], entry["open_for"]),
         concurrency_limit=entry["concurrency_limit"],
-        unready=readiness(entry, surroundings).unready,
+        unready=state.unready,
+        why=state.why if state.unready else "",
+        access=access_mark(entry, surroundings),
     )
 
 

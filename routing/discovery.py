@@ -17,7 +17,16 @@ from routing.price_file import PriceFacts
 from routing.validators import MODEL_NAME
 
 LONGEST_MODEL = 160
-EMBEDDING = re.compile(r"embed|\bbge\b|\be5\b|\bgte\b", re.I)
+# What a name says of a model that neither the price file nor the listing knows, the first that fits; else it is a chat.
+MODES_BY_NAME = (
+    ("embedding", re.compile(r"embed|\b(?:bge|e5|gte)\b", re.I)),
+    ("audio_transcription", re.compile(r"whisper|transcri", re.I)),
+    ("audio_speech", re.compile(r"\btts\b|text-to-speech", re.I)),
+    ("image_generation", re.compile(r"dall-e|stable-diffusion|\b(?:sdxl|flux|imagen|image)\b", re.I)),
+    ("moderation", re.compile(r"moderation", re.I)),
+    ("rerank", re.compile(r"rerank", re.I)),
+    ("realtime", re.compile(r"realtime", re.I)),
+)
 # What a model does, in the price file's words → the dialects its deployment speaks. Other modes are not served.
 DIALECTS = {
     "chat": ("chat",),
@@ -69,11 +78,27 @@ class Offer:
         return self.state == NEW
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is a deployment already."""
+        return self.state == KNOWN
+
+    @property
+    def window(self) -> str:
+        """Context window and output limit in tokens, to read."""
+        if self.context_window is None and self.output_limit is None:
+            return "unknown"
+        return f"{_tokens(self.context_window)} / {_tokens(self.output_limit)}"
+
+    @property
     def price(self) -> str:
         """Input and output in dollars per million tokens."""
         if self.input is None and self.output is None:
             return "unknown"
         return f"{self.input or '?'} / {self.output or '?'}"
+
+
+def _tokens(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
 
 
 def merged(*listings: Iterable[ListedModel]) -> tuple[ListedModel, ...]:
@@ -135,7 +160,7 @@ def _prices(facts: PriceFacts | None, listed: ListedModel) -> dict[str, str | No
 
 
 def _mode_by_name(model: str) -> str:
-    return "embedding" if EMBEDDING.search(model) else "chat"
+    return next((mode for mode, pattern in MODES_BY_NAME if pattern.search(model)), "chat")
 
 
 def _state(model: str, mode: str, known: Mapping[str, str]) -> tuple[str, str]:

@@ -4,13 +4,18 @@ The same document therefore means different things in two places: a provider who
 ready here. Nothing of this is ever published or stored.
 """
 
+import ipaddress
+import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 from rainymodel_site import env
 from routing.addresses import (
+    PORTS,
     URL_VARIABLES,
     AllowedUpstreams,
     BadTemplate,
@@ -43,6 +48,7 @@ STARTING_PAIRS = (
 )
 # Where litellm sends a request of these prefixes when no base URL is given.
 LITELLM_HOSTS = {"gemini/": "generativelanguage.googleapis.com", "anthropic/": "api.anthropic.com"}
+MARK_KEY = secrets.token_bytes(32)  # of this process: marks mean nothing outside it
 
 Secrets = Mapping[tuple[str, str], str | None]
 
@@ -107,7 +113,17 @@ def readiness(provider: Mapping[str, Any], surroundings: Surroundings) -> Readin
         return Readiness("wire_unavailable", f"the {provider['wire']} wire is not built in")
     if missing := _missing_url_variable(provider, surroundings):
         return Readiness("no_credential", f"in development only with {missing} set")
-    return _credential_readiness(provider, surroundings)
+    state = _credential_readiness(provider, surroundings)
+    if state.unready is None and (problem := _address_refusal(provider, surroundings)):
+        return Readiness("address_refused", problem.rstrip("."))
+    return state
+
+
+def access_mark(provider: Mapping[str, Any], surroundings: Surroundings) -> str:
+    """A word that changes with the provider's address, headers or credential here, and tells none of them."""
+    parts = [provider["wire"], address_of(provider, surroundings), _secret_of(provider, surroundings) or ""]
+    text = json.dumps([*parts, sorted(provider["extra_headers"].items())])
+    return blake2b(text.encode(), key=MARK_KEY, digest_size=12).hexdigest()
 
 
 def credentials(document: Mapping[str, Any], surroundings: Surroundings) -> dict[str, str]:
@@ -120,6 +136,25 @@ def address_warning(provider: Mapping[str, Any], surroundings: Surroundings) -> 
     """Why requests to the provider's address will be refused here; empty when they will not."""
     url = expand(provider["base_url"], surroundings.urls)
     return address_problem(url, provider["address_class"], surroundings.allowed) if url else ""
+
+
+def _address_refusal(provider: Mapping[str, Any], surroundings: Surroundings) -> str:
+    """The warning, unless DNS decides: a name may stand for an address that is listed with the same port."""
+    problem = address_warning(provider, surroundings)
+    if problem and provider["address_class"] == "private":
+        parts = split_url(expand(provider["base_url"], surroundings.urls))
+        ports = {entry.rpartition(":")[2] for entry in surroundings.allowed.private}
+        if _is_name(parts.hostname or "") and str(parts.port or PORTS[parts.scheme]) in ports:
+            return ""
+    return problem
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def _secret_of(provider: Mapping[str, Any], surroundings: Surroundings) -> str | None:

@@ -47,7 +47,7 @@ class AuditEntryAdmin(ModelAdmin):
     @display(description="When (UTC)", ordering="id")
     def when(self, entry: AuditEntry) -> str:
         """To the second, the same wherever it is read."""
-        return f"{entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        return f"{entry.at.astimezone(UTC):%d %b %Y %H:%M:%S}"
 
     @display(description="Who", ordering="actor")
     def who(self, entry: AuditEntry) -> str:

@@ -28,12 +28,16 @@ def words_field(name: str) -> WordsField:
     column = cast("ArrayField[Any, Any]", ApiKey._meta.get_field(name))
     base = column.base_field.formfield() or forms.CharField()
     return WordsField(
-        base, required=False, help_text=column.help_text, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2})
+        base,
+        required=False,
+        help_text=column.help_text,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        error_messages={"item_invalid": "Entry %(nth)s:"},
     )
 
 
 class ApiKeyForm(forms.ModelForm):
-    """A key's label, owner and limits: those that hold. A limit that nothing checks yet is not offered."""
+    """A key's label, owner and limits."""
 
     aliases = words_field("aliases")
     policies = words_field("policies")
@@ -50,7 +54,10 @@ class ApiKeyForm(forms.ModelForm):
             "highest_tier",
             "direct_calls",
             "requests_per_minute",
+            "tokens_per_minute",
             "concurrent_requests",
+            "usd_per_day",
+            "usd_per_month",
             "networks",
         )
 
@@ -69,7 +76,19 @@ class UserForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ("username", "email", "first_name", "last_name", "role", "is_active")
+        fields = (
+            "username",
+            "email",
+            "first_name",
+            "last_name",
+            "role",
+            "is_active",
+            "requests_per_minute",
+            "tokens_per_minute",
+            "concurrent_requests",
+            "usd_per_day",
+            "usd_per_month",
+        )
         help_texts = {
             "username": "Letters, digits and @ . + - _",
             "role": "Admin: everything. Developer: reads the catalogue and the request log. Researcher: own keys. "

@@ -1,6 +1,7 @@
 """API keys in the admin: made here, shown once, revoked for good."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -21,6 +22,11 @@ from accounts.issue import give_secret, revoke_keys
 from accounts.models import ApiKey, User
 from accounts.site import example_request
 
+LIMIT_FIELDS = (
+    ("requests_per_minute", "tokens_per_minute"),
+    "concurrent_requests",
+    ("usd_per_day", "usd_per_month"),
+)
 STATES = {"active": "success", "paused": "warning", "expired": "warning", "revoked": "danger"}
 
 
@@ -45,22 +51,42 @@ class StateFilter(DropdownFilter):
         return queryset.filter(chosen.get(self.value() or "", Q()))
 
 
+class UnusedFilter(DropdownFilter):
+    """Open keys that nobody has used for long; what was made lately is not among them."""
+
+    title = "not used for"
+    parameter_name = "unused"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """So many days."""
+        return [("30", "30 days"), ("90", "90 days"), ("365", "a year")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        """The keys last used, or made and never used, before then."""
+        if self.value() not in dict(self.lookups(request, None)):
+            return queryset
+        now = timezone.now()
+        then = now - timedelta(days=int(self.value()))
+        unused = Q(last_used_at__lt=then) | Q(last_used_at=None, created_at__lt=then)
+        return queryset.filter(unused, revoked_at=None).exclude(expires_at__lte=now)
+
+
 class ApiKeyAdmin(ModelAdmin):
     """A key's text appears once, on the page that answers its creation."""
 
     form = ApiKeyForm
     list_display = ("label", "owner", "key", "state_label", "last_used_at", "created_at")
-    list_filter = (StateFilter, ("owner", RelatedDropdownFilter))
+    list_filter = (StateFilter, UnusedFilter, ("owner", RelatedDropdownFilter))
     list_filter_submit = True
     list_select_related = ("owner",)
     search_fields = ("label", "kid", "last_four", "owner__username", "owner__email")
     actions = ("revoke_selected",)
-    actions_detail = ("revoke_this",)
+    actions_detail = ("roll_this", "revoke_this")
     change_form_before_template = "accounts/key_form_top.html"
     fieldsets = (
         (None, {"fields": (("label", "owner"), "expires_at")}),
         ("What it may use", {"fields": ("aliases", "policies", ("highest_tier", "direct_calls"))}),
-        ("How much", {"fields": (("requests_per_minute", "concurrent_requests"),)}),
+        ("How much", {"fields": LIMIT_FIELDS}),
         ("From where", {"fields": ("networks",)}),
     )
     readonly_fields = ("key", "state_label", "created_at", "last_used_at", "revoked_at")
@@ -146,6 +172,11 @@ class ApiKeyAdmin(ModelAdmin):
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
         """Ask first: a revoked key stays revoked."""
         return self.ask_before_revoking(request, queryset)
+
+    @action(description="Roll", permissions=["revoke"], url_path="roll")
+    def roll_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A new secret with the same limits; the page is the one that owners use."""
+        return redirect("keys:roll", object_id)
 
     @action(description="Revoke", permissions=["revoke"], url_path="revoke", attrs={"class": "text-red-700"})
     def revoke_this(self, request: HttpRequest, object_id: str) -> HttpResponse:

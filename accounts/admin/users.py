@@ -7,6 +7,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.admin.forms import UserForm
+from accounts.admin.keys import LIMIT_FIELDS
 from accounts.models import User
 
 
@@ -22,9 +23,10 @@ class UserAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": (("username", "email"), ("first_name", "last_name"))}),
         ("Access", {"fields": ("role", "is_active")}),
+        ("How much, with all keys together", {"fields": LIMIT_FIELDS}),
         ("Sign-in", {"fields": (("last_sign_in", "date_joined"), ("issuer", "subject"))}),
     )
-    add_fieldsets = fieldsets[:2]
+    add_fieldsets = fieldsets[:3]
 
     @display(description="Role", ordering="role", label={"Admin": "info", "Service": "primary"})
     def role_label(self, user: User) -> str:

@@ -23,11 +23,21 @@ def main(catalogue: dict[str, Any]) -> dict[str, str]:
     load_rows(catalogue, overwrite=True)
     publish("tests")
     owner = User.objects.create(username="tester", role="developer")
+    account = User.objects.create(username="account", role="developer", requests_per_minute=2, usd_per_day=1)
     return {
         "plain": make(ApiKey, owner, "plain", requests_per_minute=1_000_000, concurrent_requests=1000),
         "two_a_minute": make(ApiKey, owner, "two a minute", requests_per_minute=2),
+        "another_two_a_minute": make(ApiKey, owner, "another two a minute", requests_per_minute=2),
         "one_at_once": make(ApiKey, owner, "one at once", concurrent_requests=1),
         "free_only": make(ApiKey, owner, "free only", highest_tier="free"),
+        "dollar": make(
+            ApiKey, owner, "dollar", usd_per_day=1, requests_per_minute=1_000_000, concurrent_requests=1000
+        ),
+        "monthly_cent": make(ApiKey, owner, "monthly cent", usd_per_month="0.01"),
+        "thousand_tokens": make(ApiKey, owner, "thousand tokens", tokens_per_minute=1000),
+        "six_hundred": make(ApiKey, owner, "six hundred", requests_per_minute=600, concurrent_requests=1000),
+        "of_account": make(ApiKey, account, "one of an account"),
+        "of_account_too": make(ApiKey, account, "another of an account"),
         "chosen_aliases": make(ApiKey, owner, "chosen aliases", aliases=["fake/*"]),
     }
 

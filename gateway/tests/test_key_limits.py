@@ -1,105 +1,213 @@
-"""Requests per minute and at once, per key: exact, and a refusal consumes nothing."""
+"""What a key, its owner, an alias and a tier may use: the headers, the refusals, and what is served instead."""
 
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import psycopg
 import pytest
 
-from accounts.callers import Caller
-from gateway.admit import Limits
-from gateway.errors import LimitReached
+from gateway.tests.live import LiveGateway, live_gateway
+
+DEAR = {"prices": [{"starts": "2026-01-01", "input": "500", "cached_input": "500", "output": "1000"}]}
+FREE = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
+MORE: dict[str, Any] = {
+    "tiers": {"premium": {"name": "Premium", "billing": "paid", "rank": 4}},
+    "deployments": {
+        "rain/dear": {"provider": "rain", "model": "*", "tier": "premium", **DEAR},
+        "sun/gratis": {"provider": "sun", "model": "gratis", "tier": "free", **FREE},
+        "sun/mystery": {"provider": "sun", "model": "mystery", "tier": "free"},
+    },
+    "aliases": {
+        "dear/*": {"listed": False, "policy": "listed", "routes": ["rain/dear"]},
+        "dear-or-free/*": {"listed": False, "policy": "listed", "routes": ["rain/dear", "sun/gratis"]},
+        "mystery": {"routes": ["sun/mystery"]},
+    },
+}
 
 
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """One worker, with a tier dear enough that a cent is soon spent."""
+    with live_gateway("uvicorn", tmp_path_factory.mktemp("limits"), more=MORE) as running:
+        yield running
 
 
-def caller(key_id: str = "k", **limits: int) -> Caller:
-    return Caller(key_id, "kid", "label", None, "owner", "service", "database", **limits)
+def ask(gateway: LiveGateway, key: str, model: str = "fake/ok", **fields: Any) -> httpx.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi there"}], **fields}
+    answer = httpx.post(
+        f"{gateway.url}/v1/chat/completions", json=body, headers=gateway.headers(key), timeout=30
+    )
+    return answer
 
 
-def ask(limits: Limits, who: Caller) -> bool:
-    try:
-        with limits.admit(who):
-            return True
-    except LimitReached:
-        return False
+def limits_in(answer: httpx.Response, word: str) -> tuple[int, int, str]:
+    names = (f"x-ratelimit-{part}-{word}" for part in ("limit", "remaining", "reset"))
+    limit, remaining, reset = (answer.headers[name] for name in names)
+    return int(limit), int(remaining), reset
 
 
-def test_no_sixty_seconds_hold_more_requests_than_allowed():
-    clock = Clock()
-    limits, who = Limits(clock), caller(requests_per_minute=3)
-    admitted: list[float] = []
-    for _ in range(600):
-        clock.now += 1.7
-        if ask(limits, who):
-            admitted.append(clock.now)
-
-    busiest = max(sum(start <= moment < start + 60 for moment in admitted) for start in admitted)
-    assert busiest == 3
-    assert len(admitted) > 40
+def ceiling(gateway: LiveGateway, scope: str, name: str, usd_per_day: str | None) -> None:
+    """Set a ceiling, or take it away, and wait until the worker knows."""
+    with psycopg.connect(gateway.dsn, autocommit=True) as connection:
+        connection.execute("DELETE FROM accounts_ceiling")
+        if usd_per_day is not None:
+            connection.execute(
+                "INSERT INTO accounts_ceiling (scope, name, usd_per_day) VALUES (%s, %s, %s)",
+                (scope, name, usd_per_day),
+            )
+    time.sleep(0.5)
 
 
-def test_a_refused_request_consumes_nothing():
-    clock = Clock()
-    limits, who = Limits(clock), caller(requests_per_minute=1)
-    assert ask(limits, who)
-    clock.now += 59
-    assert not any(ask(limits, who) for _ in range(100))
-    clock.now += 1.1
+def test_every_answer_says_what_is_left_of_the_minute(gateway: LiveGateway):
+    first, second = ask(gateway, "six_hundred"), ask(gateway, "six_hundred", stream=True)
 
-    assert ask(limits, who)
+    assert limits_in(first, "requests") == (600, 599, "60s")
+    assert limits_in(second, "requests") == (600, 598, "60s")
+    assert "x-ratelimit-limit-tokens" not in first.headers
 
 
-def test_the_wait_it_names_is_when_the_next_request_passes():
-    clock = Clock()
-    limits, who = Limits(clock), caller(requests_per_minute=1)
-    assert ask(limits, who)
-    clock.now += 20
-    with pytest.raises(LimitReached) as caught, limits.admit(who):
-        pass
-    clock.now += caught.value.retry_after
+def test_the_third_of_two_requests_a_minute_is_told_when_to_come_back(gateway: LiveGateway):
+    answers = [ask(gateway, "two_a_minute") for _ in range(3)]
+    refused = answers[2]
 
-    assert ask(limits, who)
-
-
-def test_requests_at_once_are_given_back_however_the_request_ends():
-    limits, who = Limits(Clock()), caller(concurrent_requests=1)
-    with limits.admit(who):
-        assert not ask(limits, who)
-    with pytest.raises(RuntimeError), limits.admit(who):
-        raise RuntimeError
-
-    assert ask(limits, who)
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert refused.json()["error"]["message"].startswith(
+        "This API key may send 2 requests per minute. Try again in"
+    )
+    assert limits_in(refused, "requests")[:2] == (2, 0)
+    assert 50 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["x-should-retry"] == "true"
 
 
-def test_a_limit_of_zero_refuses_everything_politely():
-    with pytest.raises(LimitReached), Limits(Clock()).admit(caller(requests_per_minute=0)):
-        pass
+def test_tokens_are_set_aside_by_the_estimate_and_settled_by_what_was_used(gateway: LiveGateway):
+    first = ask(gateway, "thousand_tokens", max_tokens=900)
+    limit, remaining, _ = limits_in(first, "tokens")
+    used = first.json()["usage"]["total_tokens"]
+    time.sleep(0.1)
+    second = ask(gateway, "thousand_tokens", max_tokens=900)
+    third = ask(gateway, "thousand_tokens", max_tokens=960)
+
+    assert (limit, 1000 - remaining > 900) == (1000, True)
+    assert second.status_code == 200
+    assert used < 50
+    assert (third.status_code, third.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert "tokens per minute" in third.json()["error"]["message"]
 
 
-def test_one_keys_use_is_not_anothers():
-    limits = Limits(Clock())
-    assert ask(limits, caller("a", requests_per_minute=1))
+def test_a_request_that_alone_is_over_the_tokens_of_a_minute_is_told_so(gateway: LiveGateway):
+    refused = ask(gateway, "thousand_tokens", max_tokens=5000)
 
-    assert ask(limits, caller("b", requests_per_minute=1))
-    assert not ask(limits, caller("a", requests_per_minute=1))
-
-
-def test_a_key_without_limits_is_never_refused():
-    limits = Limits(Clock())
-
-    assert all(ask(limits, caller()) for _ in range(1000))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "request_over_token_limit")
+    assert "Lower `max_tokens`" in refused.json()["error"]["message"]
 
 
-def test_what_idle_keys_used_is_forgotten():
-    clock = Clock()
-    limits = Limits(clock, remembered=10)
-    for number in range(100):
-        clock.now += 61
-        assert ask(limits, caller(str(number)))
+def test_money_that_is_spent_is_spent_for_the_month(gateway: LiveGateway):
+    answers = [ask(gateway, "monthly_cent", "dear/ok", max_tokens=5) for _ in range(8)]
+    refused = answers[-1]
+    costs = [
+        gateway.row(answer.headers["x-request-id"])["cost_usd"] for answer in answers if answer.is_success
+    ]
 
-    assert limits.known <= 11
+    assert refused.status_code == 429
+    assert refused.json()["error"]["type"] == refused.json()["error"]["code"] == "insufficient_quota"
+    assert refused.json()["error"]["message"].startswith("The budget of this API key is 0.01 USD per month;")
+    assert refused.headers["x-should-retry"] == "false"
+    assert sum(costs) <= Decimal("0.01")
+
+
+def test_what_costs_nothing_is_served_when_the_money_is_spent(gateway: LiveGateway):
+    answer = ask(gateway, "monthly_cent", "dear-or-free/ok", max_tokens=5000)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-rainymodel-route"] == "free"
+
+
+def test_a_key_limited_in_money_never_reaches_an_unknown_price(gateway: LiveGateway):
+    assert ask(gateway, "plain", "mystery").status_code == 200
+    for key in ("monthly_cent", "of_account"):
+        assert ask(gateway, key, "mystery").status_code == 403
+
+
+def test_all_keys_of_an_account_share_its_limits(gateway: LiveGateway):
+    answers = [ask(gateway, key) for key in ("of_account_too", "of_account", "of_account_too")]
+
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["error"]["message"].startswith("Your account may send 2 requests per minute.")
+
+
+@pytest.mark.parametrize(("scope", "name"), [("tier", "premium"), ("paid", "")])
+def test_above_a_tiers_ceiling_another_tier_answers(gateway: LiveGateway, scope: str, name: str):
+    ceiling(gateway, scope, name, "0.01")
+    there, alone = ask(gateway, "plain", "dear-or-free/ok"), ask(gateway, "plain", "dear/ok")
+    ceiling(gateway, scope, name, None)
+    after = ask(gateway, "plain", "dear/ok")
+
+    assert (there.status_code, there.headers["x-rainymodel-route"]) == (200, "free")
+    assert (alone.status_code, alone.json()["error"]["code"]) == (429, "insufficient_quota")
+    assert after.status_code == 200
+
+
+def test_an_aliass_ceiling_is_named(gateway: LiveGateway):
+    ceiling(gateway, "alias", "dear/*", "0.01")
+    refused = ask(gateway, "plain", "dear/ok")
+    ceiling(gateway, "alias", "dear/*", None)
+
+    assert refused.json()["error"]["message"].startswith("The ceiling of alias dear/* is 0.01 USD per day;")
+
+
+def test_one_request_at_once_is_one_however_it_ends(gateway: LiveGateway):
+    with httpx.stream(
+        "POST",
+        f"{gateway.url}/v1/chat/completions",
+        headers=gateway.headers("one_at_once"),
+        timeout=30,
+        json={
+            "model": "fake/slow:chunk=0.2",
+            "stream": True,
+            "messages": [{"role": "user", "content": "hi"}],
+        },
+    ) as open_stream:
+        lines = open_stream.iter_lines()  # dropped, it would close the stream
+        next(lines)
+        refused = ask(gateway, "one_at_once")
+    until = time.monotonic() + 5
+    while (again := ask(gateway, "one_at_once")).status_code == 429 and time.monotonic() < until:
+        time.sleep(0.05)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "concurrency_limit")
+    assert again.status_code == 200
+
+
+def test_a_refusal_consumes_nothing_and_is_on_record(gateway: LiveGateway):
+    before = limits_in(ask(gateway, "dollar", "dear-or-free/ok"), "requests")[1]
+    refused = ask(gateway, "dollar", "dear/ok", max_tokens=100_000)
+    after = limits_in(ask(gateway, "dollar", "dear-or-free/ok"), "requests")[1]
+
+    assert refused.status_code == 429
+    assert gateway.row(refused.headers["x-request-id"])["state"] == "refused"
+    assert before - after == 1
+
+
+def test_the_row_keeps_what_was_set_aside(gateway: LiveGateway):
+    answer = ask(gateway, "dollar", "dear/ok", max_tokens=100)
+    row = gateway.row(answer.headers["x-request-id"])
+
+    assert row["reservation"]["tokens"] >= 100
+    assert Decimal(row["reservation"]["usd"]) >= row["cost_usd"] > 0
+
+
+def test_an_application_says_for_whom_it_asks_in_the_body_or_in_a_header(gateway: LiveGateway):
+    url, body = (
+        f"{gateway.url}/v1/chat/completions",
+        {"model": "fake/ok", "messages": [{"role": "user", "content": "hi"}]},
+    )
+    named = {"X-OpenWebUI-User-Email": "ada@orcest.ai"}
+    by_header = httpx.post(url, json=body, headers=gateway.headers(**named))
+    by_body = httpx.post(url, json={**body, "user": "dan"}, headers=gateway.headers(**named))
+
+    rows = [gateway.row(answer.headers["x-request-id"]) for answer in (by_header, by_body)]
+    assert [row["end_user"] for row in rows] == ["ada@orcest.ai", "dan"]

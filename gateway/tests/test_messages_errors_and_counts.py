@@ -60,7 +60,7 @@ def test_every_error_has_anthropics_shape_status_and_type(
 
 
 def counted(**fields: Any) -> int:
-    return count_tokens(orjson.dumps({"model": "m", "messages": HELLO, **fields}))
+    return count_tokens(orjson.dumps({"model": "m", "messages": HELLO, **fields})).tokens
 
 
 def test_four_bytes_of_text_are_a_token_wherever_they_stand() -> None:

@@ -70,7 +70,7 @@ STORIES = {
     ),
     "over the key's rate": (
         {"state": "refused", "status": 429, "error_code": "rate_limit_exceeded"},
-        "sent a request that was not read; refused: the key's requests per minute were used up",
+        "sent a request that was not read; refused: the key's requests or tokens per minute were used up",
     ),
     "everything failed": (
         {

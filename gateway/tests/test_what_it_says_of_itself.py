@@ -121,6 +121,7 @@ def test_nothing_of_the_upstreams_headers_passes_through(uvicorn_gateway: LiveGa
     assert answer.headers["x-rainymodel-route"] == "free"
     ours = (
         "x-rainymodel-",
+        "x-ratelimit-",
         "access-control-",
         "content-",
         "x-request-id",
@@ -129,6 +130,7 @@ def test_nothing_of_the_upstreams_headers_passes_through(uvicorn_gateway: LiveGa
         "x-content-type-options",
     )
     assert all(name.startswith(ours) for name in answer.headers)
+    assert answer.headers["x-ratelimit-limit-requests"] == "1000000"
 
 
 def test_a_model_a_key_may_not_use_is_not_found_for_it(gateway: LiveGateway):

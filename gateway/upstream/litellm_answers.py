@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from gateway.dialects.dialect import NotAnAnswer
+from gateway.dialects.dialect import NotAnAnswer, RefusedInside
 from gateway.dialects.registry import DIALECTS
 from gateway.errors import AttemptFailed
 from gateway.upstream import classify
-from gateway.upstream.chunks import Chunk
+from gateway.upstream.chunks import Chunk, is_completion
 
 KEPT_IN_MESSAGE = (
     "role",
@@ -20,9 +20,15 @@ KEPT_IN_MESSAGE = (
 KEPT_IN_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-def completion_body(answer: dict[str, Any], model: str) -> tuple[dict[str, Any], int]:
-    """litellm's JSON answer as clients may see it, and the bytes of text in it. Raises AttemptFailed."""
-    choices = [
+def completion_body(
+    answer: dict[str, Any], model: str, *, finished: bool, credential: str = ""
+) -> tuple[dict[str, Any], int]:
+    """litellm's JSON answer as clients may see it, and the bytes of text in it. Raises AttemptFailed.
+
+    `finished`: the upstream itself has said why it stopped, so that an answer without content is whole too.
+    `credential` is ours, in case an error repeats it.
+    """
+    choices: list[dict[str, Any]] = [
         {
             "index": choice.get("index", place),
             "message": kept_message(choice.get("message") or {}),
@@ -31,6 +37,10 @@ def completion_body(answer: dict[str, Any], model: str) -> tuple[dict[str, Any],
         }
         for place, choice in enumerate(answer.get("choices") or ())
     ]
+    if finished:
+        for choice in choices:
+            if not is_completion({"choices": [choice]}):
+                choice["message"]["content"] = ""
     body = {"id": answer.get("id"), "created": answer.get("created"), "choices": choices}
     if usage := kept_usage(answer.get("usage")):
         body["usage"] = usage
@@ -38,6 +48,8 @@ def completion_body(answer: dict[str, Any], model: str) -> tuple[dict[str, Any],
         return DIALECTS["chat"].check_answer(body, model)
     except NotAnAnswer:
         raise AttemptFailed(classify.bad_response()) from None
+    except RefusedInside as refused:
+        raise AttemptFailed(classify.classify_error_object(refused.error, credential)) from None
 
 
 def stream_chunk(part: dict[str, Any]) -> Chunk:

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from gateway.errors import AttemptFailed
+from gateway.upstream.litellm_schemas import CANNOT, refuse_huge_schemas
 from gateway.upstream.parameters import Policy, edited_payload
-from routing.engine.outcome import Fault, Outcome
 
 # Written by the wire itself; no edit to tell of.
 OURS = frozenset({"model", "stream", "stream_options"})
@@ -55,7 +55,8 @@ PROVIDER_FIELDS = {
 ESSENTIAL = frozenset({"audio", "functions", "response_format", "tools"})
 MAIN_TEXT = frozenset({"text", "thinking", "input", "arguments"})
 REMOTE = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.\-]*:", re.I)
-CANNOT = Outcome(Fault.CAPABILITY, "capability")
+# In a URL these would lead to another place than the model's.
+MISLEADING = re.compile(r"[?#%\\\s\x00-\x1f\x7f-\x9f]|(?:^|/)\.{1,2}(?:/|$)")
 
 
 def chat_fields(
@@ -64,7 +65,8 @@ def chat_fields(
     """A copy of the fields that may pass, and the edits: policy, and what the provider does not take.
 
     `supported` are the OpenAI fields the model takes, None when nobody knows. Raises AttemptFailed (capability)
-    for media given by URL, for tools that are not functions, and when something essential is not supported.
+    for media given by URL, for tools that are not functions, for schemas that grow too large when litellm writes
+    their references out, and when something essential is not supported.
     """
     wanted, edits = edited_payload(payload, policy)
     refuse_remote_media(wanted.get("messages"))
@@ -80,7 +82,9 @@ def chat_fields(
         else:
             edits[name] = ""
     # litellm edits messages in place, and the next attempt sends the same ones.
-    copy: dict[str, Any] = orjson.loads(orjson.dumps(fields))
+    raw = orjson.dumps(fields)
+    copy: dict[str, Any] = orjson.loads(raw)
+    refuse_huge_schemas(copy, raw)
     if prefix != "anthropic/" and drop_cache_marks(copy):
         edits["cache_control"] = ""
     return copy, edits
@@ -93,6 +97,15 @@ def may_pass(name: str, value: Any, prefix: str, supported: Collection[str] | No
     if name == "n" and value != 1:  # litellm's streams hold one choice
         return False
     return name in CHAT_FIELDS and (supported is None or name in supported)
+
+
+def refuse_misleading_name(model: str) -> None:
+    """litellm writes the model's name into the URL as it is, and behind a wildcard the client has chosen it.
+
+    Raises AttemptFailed: the name is the request's matter, so nothing is held because of it.
+    """
+    if MISLEADING.search(model):
+        raise AttemptFailed(CANNOT)
 
 
 def refuse_foreign_tools(fields: dict[str, Any]) -> None:

@@ -1,13 +1,14 @@
 """The only way out for litellm's HTTP: through this gateway's guarded sessions, watched byte by byte.
 
 litellm builds clients of httpx wherever it needs one. All of them get a transport that finds the attempt it works
-for in the context, sends exactly one POST to the attempt's own origin, and judges what comes back itself, so that an
-upstream's refusal is read from its status and bytes and not from litellm's reading of them. Without an attempt
+for in the context, sends exactly one POST below the attempt's own base URL, and judges what comes back itself, so
+that an upstream's refusal is read from its status and bytes and not from litellm's reading of them. Without an attempt
 nothing is sent at all.
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
+from urllib.parse import unquote
 
 import aiohttp
 import httpx  # noqa: TID251 - the only kind of transport that litellm's clients take
@@ -17,9 +18,10 @@ from yarl import URL
 
 from gateway.upstream import classify
 from gateway.upstream.bodies import give_back, read_capped, read_refusal
+from gateway.upstream.litellm_usage import without_figures
 from gateway.upstream.openai_wire import DISCONNECTED, connect_timeout
 from gateway.upstream.sessions import Sessions, came_from_pool
-from gateway.upstream.stream_end import StreamEnd, problem_in, tells_usage
+from gateway.upstream.stream_end import StreamEnd
 from gateway.upstream.wire import UpstreamCall
 from routing.engine.outcome import Fault, Outcome
 
@@ -37,7 +39,7 @@ class CallEnded(Exception):
 class Exchange:
     """One attempt's request and what became of it.
 
-    `outcome` is set when it failed. `end` watches a stream. `on_first_byte` is called when a JSON answer
+    `outcome` is set when it failed. `end` watches the answer. `on_first_byte` is called when a JSON answer
     begins; what it returns is called for each further piece.
     """
 
@@ -50,7 +52,7 @@ class Exchange:
         self._provider, self._limits = call.deployment.provider, call.deployment.limits
         self._credential = call.credential or ""
         self._sessions = sessions
-        self._origin = URL(base_url).origin() if base_url else None
+        self._base = URL(base_url, encoded=True) if base_url else None
         self._stream = stream
         self._response: aiohttp.ClientResponse | None = None
 
@@ -113,7 +115,9 @@ class Exchange:
         url = URL(str(request.url), encoded=True)
         if self.sent or request.method != "POST":
             return False
-        return url.scheme == "https" if self._origin is None else url.origin() == self._origin
+        if has_dot_segments(url.raw_path):
+            return False
+        return url.scheme == "https" if self._base is None else is_below(url, self._base)
 
     async def _post(self, request: httpx.Request) -> aiohttp.ClientResponse:
         try:
@@ -151,14 +155,25 @@ class Exchange:
             give_back(response)
         if not isinstance(document, dict):
             raise self._ended(classify.bad_response())
-        if problem := problem_in(document, self._credential):
+        if problem := self.end.take_whole(document):
             raise self._ended(problem)
-        self.end.saw_usage = tells_usage(document)
-        return raw
+        return raw if self.end.saw_usage else orjson.dumps(without_figures(document))
 
     def _ended(self, outcome: Outcome) -> CallEnded:
         self.outcome = outcome
         return CallEnded(outcome.word)
+
+
+def is_below(url: URL, base: URL) -> bool:
+    """Whether a URL is at the base's origin and its path at or below the base's."""
+    path = base.raw_path.rstrip("/")
+    return url.origin() == base.origin() and (url.raw_path == path or url.raw_path.startswith(path + "/"))
+
+
+def has_dot_segments(path: str) -> bool:
+    """Whether a server that decodes the path might find a way up in it, or another one."""
+    decoded = unquote(unquote(path)).replace("\\", "/")
+    return any(segment in (".", "..") for segment in decoded.split("/"))
 
 
 class WatchedStream(httpx.AsyncByteStream):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from gateway.dialects.dialect import NotAnAnswer
+from gateway.dialects.dialect import NotAnAnswer, RefusedInside
 from gateway.dialects.registry import DIALECTS
 from gateway.errors import AttemptFailed, StreamBroken
 from gateway.upstream import classify
@@ -26,7 +26,7 @@ from gateway.upstream.chunks import Chunk
 from gateway.upstream.idle import IdleWatch
 from gateway.upstream.litellm_answers import completion_body, stream_chunk
 from gateway.upstream.litellm_errors import CAPABILITY, CREDENTIAL, MAPPED, outcome_of
-from gateway.upstream.litellm_payload import chat_fields
+from gateway.upstream.litellm_payload import chat_fields, refuse_misleading_name
 from gateway.upstream.openai_stream import AFTER_FINISH, broken
 from gateway.upstream.openai_wire import rest_of_body
 from gateway.upstream.sessions import Sessions
@@ -107,7 +107,12 @@ class LiteLLMWire:
         found = answer.model_dump(exclude_none=True)
         if not exchange.end.saw_usage:
             found.pop("usage", None)
-        body, output_bytes = completion_body(found, call.deployment.model)
+        body, output_bytes = completion_body(
+            found,
+            call.deployment.model,
+            finished=exchange.end.finished,
+            credential=call.credential or "",
+        )
         return Completion(body, first_content, body.get("usage"), output_bytes, edits)
 
     async def open_stream(self, call: UpstreamCall) -> "LiteLLMStream":
@@ -161,6 +166,7 @@ class LiteLLMWire:
 
     def _arguments(self, litellm: Any, call: UpstreamCall) -> tuple[dict[str, Any], dict[str, str]]:
         deployment, provider = call.deployment, call.deployment.provider
+        refuse_misleading_name(deployment.model)
         name = provider.litellm_prefix + deployment.model
         known = litellm.get_supported_openai_params(
             model=deployment.model, custom_llm_provider=provider.litellm_prefix.rstrip("/")
@@ -197,8 +203,8 @@ class LiteLLMStream:
 
     @property
     def usage(self) -> dict[str, Any] | None:
-        """The upstream's own usage; None when it gave none."""
-        return self._check.usage
+        """The upstream's own usage; None when it gave none, or one that cannot be read."""
+        return self._check.usage if self._exchange.end.saw_usage else None
 
     @property
     def output_bytes(self) -> int:
@@ -231,6 +237,7 @@ class LiteLLMStream:
                 yield chunks
         if not self._check.complete:
             raise broken(classify.bad_response())
+        self._check.usage = self.usage
         if closing := self._check.closing():
             yield closing
 
@@ -251,6 +258,8 @@ class LiteLLMStream:
             raise
         except NotAnAnswer:
             raise broken(classify.bad_response()) from None
+        except RefusedInside as refused:
+            raise broken(classify.classify_error_object(refused.error, self._call.credential or "")) from None
         except Exception as error:
             raise broken(judge(error, self._exchange, self._call)) from None
         return [] if chunk is None else [chunk]

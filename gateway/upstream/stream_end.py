@@ -1,4 +1,4 @@
-"""Whether an upstream's stream really ended, read from its own bytes, whatever dialect they are in.
+"""Whether an upstream's answer really ended, read from its own bytes, whatever dialect they are in.
 
 litellm makes up a finish reason for a stream that just stops. What the upstream itself said tells the difference.
 """
@@ -10,29 +10,48 @@ import orjson
 
 from gateway.sse import EventSplitter, EventTooLarge
 from gateway.upstream import classify
+from gateway.upstream.litellm_usage import is_whole, told_usage
 from routing.engine.outcome import Fault, Outcome
 
 MAX_DOCUMENT = 32 * 1024 * 1024
-CLOSING_TYPES = frozenset({"message_stop", "message-end"})
+CLOSING_TYPES = ("message_stop", "message-end")
 BLOCKED = Outcome(Fault.REQUEST, "content_filter", 200)
+# Gemini stopped because of what the model wrote; litellm calls it an ordinary stop.
+FAILED_FINISHES = (
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "TOO_MANY_TOOL_CALLS",
+    "UNEXPECTED_TOOL_CALL",
+)
 
 
 class StreamEnd:
-    """One stream's state: fed with the bytes as they arrive.
+    """One answer's state: fed with a stream's bytes as they arrive, or with a whole JSON answer.
 
     `finished`: the upstream has said why it stopped. `problem`: it has said or sent something that breaks the
-    stream. `saw_usage`: it has told what was used.
+    answer. `saw_usage`: it has told what was used, in figures that can be read.
     """
 
     def __init__(self, credential: str = "") -> None:
         self._credential = credential
         self.finished = False
-        self.saw_usage = False
         self.problem: Outcome | None = None
         self._splitter = EventSplitter()
         self._document: bytearray | None = None  # a body of JSON instead of events
         self._open: set[int] = set()
+        self._told: dict[str, bool] = {}
         self._began = False
+
+    @property
+    def saw_usage(self) -> bool:
+        """Whether both directions have been told, and nothing unreadable has followed."""
+        return is_whole(self._told)
+
+    def take_whole(self, document: dict[str, Any]) -> Outcome | None:
+        """A JSON answer; what breaks it, or None."""
+        self._take(document)
+        return self.problem
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
@@ -82,10 +101,12 @@ class StreamEnd:
         if self.problem is not None or not isinstance(event, dict):
             return
         self.problem = problem_in(event, self._credential)
-        self.saw_usage = self.saw_usage or tells_usage(event)
+        if self.problem is not None:
+            return
+        self._told |= told_usage(event)
         self._note_choices(event)
         delta = event.get("delta")
-        stopped = isinstance(delta, dict) and delta.get("stop_reason")
+        stopped = event.get("stop_reason") or (isinstance(delta, dict) and delta.get("stop_reason"))
         if event.get("type") in CLOSING_TYPES or event.get("done") is True or stopped:
             self.finished = True
 
@@ -95,7 +116,7 @@ class StreamEnd:
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 continue
-            index = choice.get("index", place)
+            index = choice["index"] if type(choice.get("index")) is int else place
             if choice.get("finish_reason") or choice.get("finishReason"):
                 self._open.discard(index)
                 finished = True
@@ -106,7 +127,7 @@ class StreamEnd:
 
 
 def problem_in(event: dict[str, Any], credential: str = "") -> Outcome | None:
-    """What breaks the answer in an event or a whole body: an error object, or a prompt that was blocked.
+    """What breaks the answer in an event or a whole body: an error, a prompt that was blocked, a call gone wrong.
 
     `credential` is ours, in case the text repeats it.
     """
@@ -117,12 +138,12 @@ def problem_in(event: dict[str, Any], credential: str = "") -> Outcome | None:
     feedback = event.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
         return BLOCKED
+    candidates = event.get("candidates")
+    if isinstance(candidates, list) and any(map(has_failed, candidates)):
+        return classify.bad_response()
     return None
 
 
-def tells_usage(event: dict[str, Any]) -> bool:
-    """Whether the upstream's own figures are in this event."""
-    message = event.get("message")
-    holders = (event, message) if isinstance(message, dict) else (event,)
-    names = ("usage", "usageMetadata", "eval_count")
-    return any(holder.get(name) is not None for holder in holders for name in names)
+def has_failed(candidate: Any) -> bool:
+    """Whether one of Gemini's candidates ended in something that no client can use."""
+    return isinstance(candidate, dict) and candidate.get("finishReason") in FAILED_FINISHES

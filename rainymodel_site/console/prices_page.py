@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from rainymodel_site.console.views import page
 from routing import price_file
 from routing.admin.publishing import announce
+from routing.models import Deployment
 from routing.price_proposals import proposals, take_over
 from routing.publish import publishing_lock
 
@@ -24,7 +25,7 @@ def prices_page(request: HttpRequest) -> HttpResponse:
     slugs = request.GET.getlist("deployment")
     found = proposals(request.GET.get("provider", ""), slugs)
     context = {"proposals": found, "version": price_file.version(), "some": bool(slugs)}
-    return page(request, "console/prices.html", "Propose prices", **context)
+    return page(request, "console/prices.html", "Propose prices", Deployment, **context)
 
 
 def apply(request: HttpRequest) -> HttpResponse:

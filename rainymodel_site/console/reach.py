@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from gateway.upstream.sessions import Sessions
 from gateway.upstream.wire import Wire
 from rainymodel_site.composition import address_rules, build_wires, serving
+from routing.engine.snapshot import Deployment
 
 
 @asynccontextmanager
@@ -23,6 +24,14 @@ async def wires_here() -> AsyncIterator[Mapping[str, Wire]]:
     finally:
         for wire in own.values():
             await wire.close()
+
+
+def forget_troubles(deployment: Deployment) -> None:
+    """Tell the worker in this process, where there is one, that the deployment answers: its holds end."""
+    services = serving()
+    if services is not None and services.tasks:
+        # What a worker knows of its upstreams is changed in its own loop alone.
+        services.tasks[0].get_loop().call_soon_threadsafe(services.live.clear, deployment)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from gateway.messages import WORDS
 from gateway.upstream.classify import timed_out
 from gateway.upstream.wire import Completion, UpstreamCall, Wire
 from rainymodel_site.console.catalogue import Draft
-from rainymodel_site.console.reach import wires_here
+from rainymodel_site.console.reach import forget_troubles, wires_here
 from routing.engine.outcome import Outcome
 from routing.engine.snapshot import Deployment
 
@@ -44,13 +44,17 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one try came to: a sentence, what to do when it failed, and how the answer began."""
+    """What one try came to: a sentence, what to do when it failed, and how the answer began.
+
+    Where nothing was `tried` the sentence says why, and `worked` is False.
+    """
 
     deployment: str
     worked: bool
     story: str
     advice: str = ""
     said: str = ""
+    tried: bool = True
 
 
 def tiny_call(deployment: Deployment, credential: str | None) -> UpstreamCall:
@@ -82,10 +86,10 @@ async def try_one(draft: Draft, deployment: Deployment, wires: Mapping[str, Wire
     """Try one deployment, or say why it cannot be called from here."""
     owner = deployment.provider
     if problem := draft.problems[owner.slug] or _cannot_be_tried(deployment):
-        return Trial(deployment.slug, False, f"Not called: {problem.rstrip('.')}.", _missing_advice(problem))
+        return _not_called(deployment, problem, _missing_advice(problem))
     wire = wires.get(owner.wire)
     if wire is None:
-        return Trial(deployment.slug, False, f"Not called: the {owner.wire} wire is not built in.")
+        return _not_called(deployment, f"the {owner.wire} wire is not built in")
     began = time.monotonic()
     try:
         async with asyncio.timeout(LONGEST_WAIT):
@@ -94,11 +98,16 @@ async def try_one(draft: Draft, deployment: Deployment, wires: Mapping[str, Wire
         return _failed(deployment, error.outcome)
     except TimeoutError:
         return _failed(deployment, timed_out())
+    forget_troubles(deployment)
     return _answered(deployment, completion, time.monotonic() - began)
 
 
 def _cannot_be_tried(deployment: Deployment) -> str:
     return PATTERN if "*" in deployment.model else ""
+
+
+def _not_called(deployment: Deployment, why: str, advice: str = "") -> Trial:
+    return Trial(deployment.slug, False, f"Not called: {why.rstrip('.')}.", advice, tried=False)
 
 
 def _missing_advice(problem: str) -> str:

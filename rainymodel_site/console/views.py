@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core import signing
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -27,9 +28,10 @@ LIST_LIVES = 3600  # seconds a shown list may be chosen from
 LISTS = ("dialects", "capabilities")
 
 
-def page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-    """A page inside the admin's frame."""
-    return render(request, template, {**admin.site.each_context(request), "title": title, **context})
+def page(request: HttpRequest, template: str, title: str, below: type[Model], **context: Any) -> HttpResponse:
+    """A page inside the admin's frame, in the trail of pages below the list of `below`."""
+    frame = {**admin.site.each_context(request), "title": title, "content_title": title}
+    return render(request, template, {**frame, "model_admin": admin.site.get_model_admin(below), **context})
 
 
 @never_cache
@@ -39,7 +41,8 @@ def discover_page(request: HttpRequest, pk: int) -> HttpResponse:
     """GET is the frame that loads the list; POST adds the chosen models."""
     provider = get_object_or_404(Provider, pk=pk)
     if request.method != "POST":
-        return page(request, "console/discover.html", f"Models of {provider.slug}", provider=provider)
+        title = f"Models of {provider.slug}"
+        return page(request, "console/discover.html", title, Provider, provider=provider)
     try:
         found = shown_before(request.POST.get("offers", ""), pk)
     except signing.BadSignature:
@@ -83,7 +86,8 @@ def discover_found(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "provider": provider,
         "new": new,
-        "others": [offer for offer in found if not offer.is_new],
+        "here": [offer for offer in found if offer.is_known],
+        "unfit": [offer for offer in found if not offer.is_new and not offer.is_known],
         "offers": signing.dumps([asdict(offer) for offer in new], salt=salt(pk), compress=True),
         "tiers": Tier.objects.all(),
         "usual": usual_tier(provider),
@@ -120,7 +124,7 @@ def test_page(request: HttpRequest) -> HttpResponse:
     known.sort(key=lambda row: slugs.index(row.slug))
     owner = known[0].provider if known else Provider.objects.filter(slug=provider).first()
     context = {"rows": known[:MOST_AT_ONCE], "left_out": len(known[MOST_AT_ONCE:]), "provider": owner}
-    return page(request, "console/test.html", "Test", **context)
+    return page(request, "console/test.html", "Test", Provider if provider else Deployment, **context)
 
 
 @never_cache
@@ -135,5 +139,5 @@ def test_one(request: HttpRequest) -> HttpResponse:
         draft = read_draft()
         (trial,) = async_to_sync(try_all)(draft, [draft.snapshot.deployments[row.slug]])
     except DraftUnusable as error:
-        trial = Trial(row.slug, False, str(error), "Mend the draft, then test again.")
+        trial = Trial(row.slug, False, str(error), "Mend the draft, then test again.", tried=False)
     return render(request, "console/test_row.html", {"row": row, "trial": trial})

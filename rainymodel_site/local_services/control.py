@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rainymodel_site import env
-from rainymodel_site.local_services.definitions import Service
-from rainymodel_site.local_services.health import READY, health
+from rainymodel_site.local_services.definitions import GATEWAY, Service
+from rainymodel_site.local_services.health import READY, health, is_rainymodel
 from rainymodel_site.local_services.keeper import Task
 from rainymodel_site.local_services.logfile import tail
 from rainymodel_site.local_services.processes import signal_group
@@ -49,6 +49,11 @@ def start(service: Service, patience: float | None = None) -> str:
         return f"{service.name} runs already (process {record.child or record.pid})."
     clear(service)
     is_taken = _is_listening(service)  # whoever answers there now is somebody else
+    if is_taken and service.name == GATEWAY and is_rainymodel(service):
+        raise Trouble(
+            f"A RainyModel that `manage.py services` did not start serves at {service.address} already: leave it "
+            "(`manage.py services start open-webui` adds the chat page), or stop it where it was started."
+        )
     token, keeper = _launch(service)
     deadline = time.monotonic() + (service.start_patience if patience is None else patience)
     while time.monotonic() < deadline:

@@ -1,6 +1,7 @@
 """What a service says of itself over HTTP, and what the database says."""
 
 import http.client
+import json
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from rainymodel_site.preflight import database_refusal, first_line
 
 READY, SILENT = "ready", "no answer"
 PATIENCE = 3.0  # seconds
+RAINYMODEL, LONGEST_ANSWER = "rainymodel", 1_000_000  # what GET /health calls itself, and bytes read of it
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -35,6 +37,16 @@ def health(service: Service) -> str:
             return f"answers {error.code}"
     except (OSError, http.client.HTTPException):
         return SILENT
+
+
+def is_rainymodel(service: Service) -> bool:
+    """Whether a RainyModel answers at the service's address, whoever started it."""
+    try:
+        with DIRECTLY.open(service.address + "/health", timeout=PATIENCE) as answer:
+            said = json.loads(answer.read(LONGEST_ANSWER))
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("service") == RAINYMODEL
 
 
 def database_state(url: str) -> DatabaseState:

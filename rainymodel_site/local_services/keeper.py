@@ -133,6 +133,8 @@ class Keeper:
             self._stopping_since = time.monotonic()
             if self._child:
                 self._child.terminate()
+            else:
+                self._say("is not started again: it was told to stop")
 
     def _kill_when_overdue(self) -> None:
         overdue = (

@@ -4,11 +4,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rainymodel_site.local_services.definitions import Service
-from rainymodel_site.local_services.health import READY, SILENT, DatabaseState, health
+from rainymodel_site.local_services.definitions import GATEWAY, Service
+from rainymodel_site.local_services.health import READY, SILENT, DatabaseState, health, is_rainymodel
 from rainymodel_site.local_services.records import Record, read_record
 
 RUNNING, STOPPED, CRASHED, NOT_INSTALLED = "running", "stopped", "crashed", "not installed"
+ELSEWHERE = "started elsewhere"
+NOT_OURS = "a RainyModel that `manage.py services` did not start"
 FINE, UNWELL, NOT_RUNNING = 0, 1, 3  # as LSB numbers a service's states
 HEADINGS = ("service", "state", "pid", "uptime", "address", "restarts", "health")
 NOTHING = "–"
@@ -16,7 +18,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """One service now. `health` is a READY only while the service runs; `pid` 0 means none."""
+    """One service now. `health` is a READY only while the service runs; `pid` 0 means none. `remark` is for people."""
 
     name: str
     state: str
@@ -25,15 +27,22 @@ class ServiceState:
     address: str
     restarts: int
     health: str
+    remark: str = ""
 
     def row(self) -> tuple[str, ...]:
         """The table's line."""
         pid, uptime = (str(self.pid), span(self.uptime)) if self.pid else (NOTHING, NOTHING)
-        return (self.name, self.state, pid, uptime, self.address, str(self.restarts), self.health)
+        return (self.name, self.state, pid, uptime, self.address, str(self.restarts), self._words())
+
+    def _words(self) -> str:
+        return f"{self.health}; {self.remark}" if self.remark else self.health
 
 
 def service_state(service: Service) -> ServiceState:
-    """How the service is. Crashed means that it ended without being told, or that its keeper did."""
+    """How the service is. Crashed means that it ended without being told, or that its keeper did.
+
+    Started elsewhere is a gateway of `make run` or the like: it is none of ours to stop, and nothing is wrong.
+    """
     record = read_record(service.pid_file)
     state = _state(service, record)
     answer = health(service)
@@ -41,6 +50,8 @@ def service_state(service: Service) -> ServiceState:
         assert record is not None
         up = max(0.0, time.time() - record.since)
         return ServiceState(service.name, state, record.child, up, service.address, record.restarts, answer)
+    if state == STOPPED and answer != SILENT and service.name == GATEWAY and is_rainymodel(service):
+        return ServiceState(service.name, ELSEWHERE, 0, 0.0, service.address, 0, answer, NOT_OURS)
     words = NOTHING if answer == SILENT else "another program answers there"
     if record and record.child_runs():
         words = "left alone by its keeper"

@@ -12,9 +12,11 @@ from rainymodel_site.openwebui.plan import Plan, Refused
 HEADER = """\
 -- Open WebUI's database, user and rights, for psql as somebody who may make both:
 --   psql --no-psqlrc --set ON_ERROR_STOP=1 --file FILE postgresql://…
--- It may be run again. Keep it to yourself: it holds a verifier of the password, though not the password.
+-- It may be run again. {secrecy}
 \\encoding UTF8
 """
+WITH_VERIFIER = "Keep it to yourself: it holds a verifier of the password, though not the password."
+WITHOUT = "It holds nothing of the password: psql asks for it."
 
 
 def verifier(password: str) -> str:
@@ -86,7 +88,7 @@ def script(plan: Plan, secret: str | None) -> str:
     password = f"{set_password(plan, secret).as_string(None)};" if secret else f"\\password {user}"
     not_super = SQL("NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)")
     parts = [
-        HEADER,
+        HEADER.format(secrecy=WITH_VERIFIER if secret else WITHOUT),
         _when(create_role(plan), SQL("NOT EXISTS ({})").format(role_exists(plan))),
         password,
         _when(join_role(plan), not_super),

@@ -108,20 +108,23 @@ def test_no_variable_is_read_that_is_not_declared():
     assert read - set(env.DECLARED) - INTERNAL <= {"DJANGO_SETTINGS_MODULE", "PATH"}
 
 
+READERS = {
+    "number": env.number,
+    "number or none": env.number_or_none,
+    "amount": env.amount,
+    "seconds": lambda name, given: env.seconds(name, 1, given),
+    "switch": env.switch,
+}
+
+
 @pytest.mark.parametrize(
     "variable",
-    [each for each in env.VARIABLES if each.kind in {"number", "seconds", "switch"}],
+    [each for each in env.VARIABLES if each.kind in READERS],
     ids=lambda each: each.name,
 )
 def test_a_value_that_cannot_be_read_is_named(variable: env.Variable):
-    read = {
-        "number": env.number,
-        "seconds": lambda name, given: env.seconds(name, 1, given),
-        "switch": env.switch,
-    }
-
     with pytest.raises(env.ConfigurationError, match=f"^{variable.name} must be .*'some words'"):
-        read[variable.kind](variable.name, {variable.name: "some words"})
+        READERS[variable.kind](variable.name, {variable.name: "some words"})
 
 
 def test_the_suite_does_not_see_the_users_environment():

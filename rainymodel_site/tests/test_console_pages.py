@@ -82,7 +82,37 @@ def test_chosen_models_become_deployments_that_serve(gateway: LiveGateway, opera
     assert key_of(gateway, "deployment", "rain/gpt-4o")
     again = operator.get(f"/admin/console/discover/{key}/found/").text
     assert 'value="gpt-4o"' not in again
+    assert "1 already here" in again
     assert "is rain/gpt-4o" in again
+
+
+def test_a_list_of_models_can_be_filtered_by_name(gateway: LiveGateway, operator: Person):
+    text = operator.get(f"/admin/console/discover/{key_of(gateway, 'provider', 'rain')}/found/").text
+
+    assert re.search(r'<label class="filter" hidden>Filter <input type="search" data-filter', text)
+    assert "data-filter" in operator.get("/static/rainymodel/console.js").text
+
+
+@pytest.mark.parametrize(
+    ("path", "section", "title"),
+    [
+        ("discover/{sun}/", "Providers", "Models of sun"),
+        ("test/?provider=sun", "Providers", "Test"),
+        ("test/?deployment=sun/ok", "Deployments", "Test"),
+        ("prices/", "Deployments", "Propose prices"),
+    ],
+    ids=["discover", "test provider", "test deployment", "prices"],
+)
+def test_each_page_says_where_it_belongs(
+    gateway: LiveGateway, operator: Person, path: str, section: str, title: str
+):
+    text = operator.get(f"/admin/console/{path.format(sun=key_of(gateway, 'provider', 'sun'))}").text
+
+    trail = re.search(r"<h1.*?</h1>", text, re.S)
+    assert trail is not None
+    assert re.findall(r">\s*([A-Z][\w ]+?)\s*</(?:a|span)", trail.group()) == ["Catalogue", section, title]
+    lit = re.findall(r'<a [^>]*href="/admin/routing/(\w+)/"[^>]*class="[^"]*\bactive\b', text)
+    assert lit == [section.lower().rstrip("s")]
 
 
 def test_a_list_that_is_not_ours_adds_nothing(gateway: LiveGateway, operator: Person):

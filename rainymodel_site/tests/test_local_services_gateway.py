@@ -79,6 +79,26 @@ def test_the_gateway_is_started_without_open_webui_restarted_after_a_crash_and_s
     assert manage(settings, "services", "status")[0] == 3
 
 
+def test_a_gateway_that_was_started_elsewhere_is_neither_stopped_nor_another_program(settings, tmp_path):
+    for command in ("migrate", "load_catalogue"):
+        assert manage(settings, command)[0] == 0
+    url = f"http://127.0.0.1:{settings['PORT']}"
+    with python("manage.py", "serve", **settings | {"RAINYMODEL_STATE_DIR": str(tmp_path)}) as process:
+        eventually(lambda: fetch(f"{url}/ready"))
+        code, said, _ = manage(settings, "services", "status")
+        refused, _, errors = manage(settings, "services", "start", "gateway")
+        process.send_signal(signal.SIGTERM)
+        finished(process)
+
+    words = "ready; a RainyModel that `manage.py services` did not start"
+    assert code == 0
+    assert re.search(
+        rf"^gateway +started elsewhere +– +– +{re.escape(url)} +0 +{re.escape(words)}$", said, re.MULTILINE
+    )
+    assert refused == 1
+    assert "A RainyModel that `manage.py services` did not start serves at" in errors
+
+
 def test_without_a_database_url_the_gateway_brings_the_embedded_postgres_and_takes_it_down(
     settings, tmp_path
 ):

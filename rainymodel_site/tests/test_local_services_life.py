@@ -227,6 +227,7 @@ def test_a_port_in_use_ends_the_start_with_the_end_of_the_log(ground):
     assert "open-webui ended with exit code 1" in errors
     assert "Address already in use" in errors
     assert not ground.pid_file.exists()
+    assert ground.log.splitlines()[-1].endswith("open-webui is not started again: it was told to stop")
 
 
 def test_another_program_that_answers_on_the_port_is_not_taken_for_the_service(ground):

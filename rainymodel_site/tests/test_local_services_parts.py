@@ -10,6 +10,7 @@ from rainymodel_site.local_services.logfile import LogFile, older, tail
 from rainymodel_site.local_services.processes import birth, has_argument
 from rainymodel_site.local_services.status import (
     CRASHED,
+    ELSEWHERE,
     NOT_INSTALLED,
     RUNNING,
     STOPPED,
@@ -66,6 +67,8 @@ def test_a_process_is_known_by_its_birth_and_its_words():
     [
         ([RUNNING, RUNNING], ANSWERS, 0),
         ([RUNNING, NOT_INSTALLED], ANSWERS, 0),
+        ([ELSEWHERE, NOT_INSTALLED], ANSWERS, 0),
+        ([ELSEWHERE, STOPPED], ANSWERS, 3),
         ([RUNNING, RUNNING], DOWN, 1),
         ([RUNNING, CRASHED], ANSWERS, 1),
         ([STOPPED, CRASHED], ANSWERS, 1),

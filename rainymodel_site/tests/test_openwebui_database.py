@@ -241,6 +241,8 @@ def test_standard_output_gets_the_statements_without_any_password(plain):
     assert "SCRAM-SHA-256" not in said
     assert PASSWORD not in said
     assert f'\\password "{plain["OPENWEBUI_DB_USER"]}"' in said
+    assert "It holds nothing of the password" in said
+    assert "verifier" not in said
 
 
 def test_without_options_the_file_is_in_the_state_directory(plain, tmp_path):
@@ -248,7 +250,9 @@ def test_without_options_the_file_is_in_the_state_directory(plain, tmp_path):
 
     assert code == 0
     assert str(tmp_path / "openwebui.sql") in said
-    assert "CREATE DATABASE" in (tmp_path / "openwebui.sql").read_text()
+    written = (tmp_path / "openwebui.sql").read_text()
+    assert "CREATE DATABASE" in written
+    assert "it holds a verifier of the password" in written
 
 
 def test_a_password_can_come_from_a_file(plain, tmp_path):
@@ -322,6 +326,14 @@ def test_a_file_that_cannot_be_written_is_named(plain, tmp_path):
 
     assert code == 1
     assert f"{tmp_path} cannot be written" in errors
+
+
+def test_a_directory_that_is_not_there_is_named_and_not_made(plain, tmp_path):
+    code, _, errors = command("init", "--output", str(tmp_path / "none" / "x.sql"), **plain)
+
+    assert code == 1
+    assert f"there is no directory {tmp_path / 'none'}. Make it first." in errors
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_plan_does_not_show_its_password():

@@ -1,4 +1,4 @@
-"""Forms of the catalogue pages, and the inline rows that are ordered by dragging."""
+"""Forms of the catalogue pages, and the inline rows that have an order."""
 
 import re
 from typing import Any
@@ -86,7 +86,7 @@ class DeploymentForm(forms.ModelForm):
 
 
 class OrderedFormSet(PaginationInlineFormSet):
-    """Rows with a position: dragging sets it, and a row that was not dragged goes to the end."""
+    """Rows with a position: moving a row sets it, and a row that was not moved goes to the end."""
 
     def add_fields(self, form: forms.ModelForm, index: int | None) -> None:
         """The position is not for typing."""
@@ -109,13 +109,16 @@ class OrderedFormSet(PaginationInlineFormSet):
 
 
 class OrderedInline(TabularInline):
-    """Rows that are ordered by dragging."""
+    """Rows that are moved by dragging or by their buttons."""
 
     formset = OrderedFormSet
     ordering_field = "position"
     hide_ordering_field = True
     hide_title = True
     extra = 0
+
+    class Media:
+        js = ("routing/ordering.js",)
 
 
 def _address_problem(template: str, address_class: str) -> str:

@@ -23,7 +23,7 @@ class AliasAdmin(SwitchableAdmin):
     """Model names that clients ask for."""
 
     inlines = (RouteInline,)
-    list_display = ("name", "description", "policy", "route_count", "listed", "enabled")
+    list_display = ("name", "enabled", "description", "policy", "route_count", "listed")
     list_filter = ("policy", "listed", "enabled")
     list_select_related = ("policy",)
     search_fields = ("name", "description")

@@ -1,6 +1,6 @@
 """What all catalogue pages share: a save takes the publishing lock, publishes, and says what came of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
+from routing.admin.deleting import users_of
 from routing.engine.validate import errors_of
 from routing.publish import PublishRefused, in_words, publish_saved, publishing_lock
 
@@ -40,6 +41,9 @@ class CatalogueAdmin(ModelAdmin):
 
     warn_unsaved_form = True
 
+    class Media:
+        css = {"all": ("routing/admin.css",)}
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add and change."""
         if request.method != "POST":
@@ -53,6 +57,18 @@ class CatalogueAdmin(ModelAdmin):
             return super().delete_view(request, *args, **kwargs)
         with publishing_lock():
             return super().delete_view(request, *args, **kwargs)
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        """The page that asks, or says why not; what can be disabled need not be deleted."""
+        switchable = isinstance(self, SwitchableAdmin) and self.has_change_permission(request)
+        return super().render_delete_form(request, {**context, "can_be_switched_off": switchable})
+
+    def get_deleted_objects(
+        self, objs: Sequence[Model] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[Any, Any, Any, Any]:
+        """Django's, with links to whatever forbids it."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, lacking, users_of(objs) if protected else protected
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Delete the selected ones."""

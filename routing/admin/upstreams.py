@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
@@ -27,7 +28,7 @@ class ProviderAdmin(SwitchableAdmin):
     """Upstream services, and whether this installation can call them."""
 
     form = ProviderForm
-    list_display = ("slug", "upstream", "state", "why", "tiers", "base_url", "address", "wire")
+    list_display = ("slug", "enabled", "state", "why", "tiers", "address", "wire")
     list_filter = ("wire", "address_class", "enabled")
     search_fields = ("slug", "upstream", "base_url")
     readonly_fields = ("stored_secret", "readiness")
@@ -100,6 +101,7 @@ class ProviderAdmin(SwitchableAdmin):
             "ready": "success",
             "disabled": "info",
             "no credential": "warning",
+            "address refused": "warning",
             "wire unavailable": "warning",
         },
     )
@@ -136,7 +138,7 @@ class ProviderAdmin(SwitchableAdmin):
         if state is None:
             return "not set"
         ending = f", ends in …{state.last_four}" if state.last_four else ""
-        told = f"set on {timezone.localtime(state.set_at):%Y-%m-%d %H:%M} by {state.set_by}{ending}"
+        told = f"set on {date_format(timezone.localtime(state.set_at), 'DATETIME_FORMAT')} by {state.set_by}{ending}"
         return told if state.opens else f"{told}. It does not open: enter it again."
 
 
@@ -186,7 +188,7 @@ class DeploymentAdmin(SwitchableAdmin):
 
     form = DeploymentForm
     inlines = (PriceInline,)
-    list_display = ("slug", "provider", "tier", "price", "context_window", "able_to", "quality", "enabled")
+    list_display = ("slug", "enabled", "tier", "price", "window", "able_to", "quality")
     list_filter = ("provider", "tier", "enabled", CapabilityFilter)
     list_select_related = ("provider", "tier")
     search_fields = ("slug", "model", "provider__slug", "provider__upstream")
@@ -231,7 +233,12 @@ class DeploymentAdmin(SwitchableAdmin):
         """With the prices that the list shows."""
         return super().get_queryset(request).prefetch_related("prices")
 
-    @display(description="USD per million tokens, in / out")
+    @display(description="Window", ordering="context_window")
+    def window(self, obj: Deployment) -> str:
+        """In tokens."""
+        return "unknown" if obj.context_window is None else f"{obj.context_window:,}"
+
+    @display(description="USD per million, in / out")
     def price(self, obj: Deployment) -> str:
         """The price in force now."""
         now = timezone.now()

@@ -20,7 +20,9 @@ class State:
 
     `failures` and `throttles` count in a row, `openings` how often the circuit opened since it last
     closed, `proofs` the successes since it became half-open. `open_until` is None while it is closed. A
-    probe is claimed while now < `probe_until`. `held_for` is the word of the outcome that caused the hold.
+    probe is claimed while now < `probe_until`. `held_for` is the word of the outcome that caused the hold,
+    `held_model` the model's name that it is about, empty for every model. `access` is the provider's when
+    this was learnt: with another credential or address it says nothing.
     """
 
     failures: int = 0
@@ -31,6 +33,8 @@ class State:
     throttles: int = 0
     held_until: float = 0.0
     held_for: str = ""
+    held_model: str = ""
+    access: str = ""
 
     def circuit(self, now: float) -> str:
         """`closed`, `open` or `half_open`."""
@@ -55,7 +59,7 @@ def succeeded(state: State, now: float) -> State:
 
     While the circuit is open only a claimed probe counts: the others were sent before it opened.
     """
-    kept = state if state.held(now) else replace(state, throttles=0, held_until=0.0, held_for="")
+    kept = state if state.held(now) else replace(free(state), throttles=0)
     if state.open_until is None:
         return replace(kept, failures=0)
     if now < state.open_until and not state.claimed(now):
@@ -100,11 +104,16 @@ def throttled(state: State, word: str, retry_after: float | None, now: float) ->
     return held(replace(state, throttles=throttles), word, now + pause)
 
 
-def held(state: State, word: str, until: float) -> State:
-    """Held until the later of the old and the new moment."""
+def held(state: State, word: str, until: float, model: str = "") -> State:
+    """Held until the later of the old and the new moment; with a `model`, for this name alone."""
     if until <= state.held_until:
         return state
-    return replace(state, held_until=until, held_for=word)
+    return replace(state, held_until=until, held_for=word, held_model=model)
+
+
+def free(state: State) -> State:
+    """The same without its hold."""
+    return replace(state, held_until=0.0, held_for="", held_model="")
 
 
 def clamped(seconds: float, longest: float) -> float:

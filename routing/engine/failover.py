@@ -49,7 +49,8 @@ class Failover:
             reason, wait = health.skip_reason(deployment, now)
             if not reason:
                 return self._hand_out(deployment)
-            self._passed.append(Passed(deployment, reason, wait))
+            held_for = health.held_for(deployment) if reason == "held" else ""
+            self._passed.append(Passed(deployment, reason, wait, held_for=held_for))
         return self._last_chance(health, now) if self._attempts == 0 else None
 
     def failed(self, candidate: Candidate, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 Unhealthy outcomes open a circuit per deployment; throttles and configuration faults hold a deployment;
 quota and credential faults hold the whole provider, because its other deployments share the account.
+All of it is about the access it was learnt with (`Provider.access`): a new credential or address starts anew.
 Pages read `states` by deployment slug, `holds` and `in_flight` by provider slug.
 """
 
@@ -14,6 +15,7 @@ from routing.engine.circuit import (
     State,
     clamped,
     failed,
+    free,
     held,
     succeeded,
     throttled,
@@ -32,10 +34,17 @@ FREE = ("", 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A provider that is not asked before `until`; `word` names the outcome that caused it."""
+    """A provider that is not asked before `until`; `word` names the outcome that caused it.
+
+    It is in force for the `access` that was refused and no other.
+    """
 
     until: float
     word: str
+    access: str = ""
+
+
+NO_HOLD = Hold(0.0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class Health:
 
         `draw` in [0, 1] shortens the time a circuit stays open (jitter).
         """
-        state = self.states.get(deployment.slug, NO_TROUBLE)
+        state = self._state(deployment)
         match outcome.fault:
             case Fault.NONE:
                 return self._timed(deployment, outcome)._recovered(deployment, state, now)
@@ -71,14 +80,15 @@ class Health:
             case Fault.THROTTLED:
                 return self._with_state(deployment, throttled(state, outcome.word, outcome.retry_after, now))
             case Fault.CONFIGURATION:
-                return self._with_state(deployment, held(state, outcome.word, now + CONFIGURATION_HOLD))
+                until = now + CONFIGURATION_HOLD
+                return self._with_state(deployment, held(state, outcome.word, until, deployment.model))
             case Fault.CREDENTIAL:
-                return self._with_hold(deployment, Hold(now + CREDENTIAL_HOLD, outcome.word))
+                return self._with_hold(deployment, now + CREDENTIAL_HOLD, outcome.word)
             case Fault.QUOTA:
                 pause = QUOTA_HOLD
                 if outcome.retry_after is not None:
                     pause = clamped(outcome.retry_after, LONGEST_QUOTA_HOLD)
-                return self._with_hold(deployment, Hold(now + pause, outcome.word))
+                return self._with_hold(deployment, now + pause, outcome.word)
             case _:
                 return self
 
@@ -87,16 +97,34 @@ class Health:
 
         When several reasons apply the first of them is named, with the longest time.
         """
-        state = self.states.get(deployment.slug)
-        if state is None and not self.holds and not self.in_flight:
+        if self.quiet:
             return FREE
-        circuit_wait = _circuit_wait(state, now) if state is not None else 0.0
-        held_until = self._held_until(deployment, state)
+        state = self._state(deployment)
+        circuit_wait = _circuit_wait(state, now)
+        held_until = max(self._hold(deployment).until, state.held_until)
         if now < held_until:
             return "held", max(held_until - now, circuit_wait)
         if self._busy(deployment):
             return "busy", max(SHORT_WAIT, circuit_wait)
         return ("circuit_open", circuit_wait) if circuit_wait else FREE
+
+    def held_for(self, deployment: Deployment) -> str:
+        """The word of the outcome that a held deployment waits for; of two holds the longer one's."""
+        hold, state = self._hold(deployment), self._state(deployment)
+        return hold.word if hold.until >= state.held_until else state.held_for
+
+    def cleared(self, deployment: Deployment) -> "Health":
+        """Once it is known to answer: without its own troubles, and without its provider's hold.
+
+        What was learnt with another access than this deployment's stays.
+        """
+        slug, owner = deployment.slug, deployment.provider.slug
+        cleared = self
+        if self._state(deployment) is not NO_TROUBLE:
+            cleared = replace(cleared, states={s: kept for s, kept in self.states.items() if s != slug})
+        if self._hold(deployment) is not NO_HOLD:
+            cleared = replace(cleared, holds={s: kept for s, kept in self.holds.items() if s != owner})
+        return cleared
 
     def last_chance(self, deployments: Iterable[Deployment], now: float) -> Deployment | None:
         """Of deployments that are all skipped, the one whose open circuit is closest to its probe.
@@ -105,12 +133,12 @@ class Health:
         """
         closest, closest_at = None, float("inf")
         for deployment in deployments:
-            state = self.states.get(deployment.slug)
-            if state is None or state.open_until is None or state.open_until >= closest_at:
+            state = self._state(deployment)
+            if state.open_until is None or state.open_until >= closest_at:
                 continue
             if self.skip_reason(deployment, now)[0] == "circuit_open":
                 closest, closest_at = deployment, state.open_until
-        if closest is None or self.states[closest.slug].claimed(now):
+        if closest is None or self._state(closest).claimed(now):
             return None
         return closest
 
@@ -120,8 +148,8 @@ class Health:
         `self` when the circuit is closed: nothing to claim, nothing to release. A claim ends with
         `release`, or by itself when the attempt must be over in any case.
         """
-        state = self.states.get(deployment.slug)
-        if state is None or state.open_until is None:
+        state = self._state(deployment)
+        if state.open_until is None:
             return self
         if state.claimed(now):
             return None
@@ -129,7 +157,7 @@ class Health:
 
     def release(self, deployment: Deployment) -> "Health":
         """Give the probe back, after its outcome; only for the caller whose claim changed the health."""
-        state = self.states.get(deployment.slug, NO_TROUBLE)
+        state = self._state(deployment)
         return self._with_state(deployment, replace(state, probe_until=0.0)) if state.probe_until else self
 
     def started(self, deployment: Deployment) -> "Health":
@@ -152,38 +180,48 @@ class Health:
             del in_flight[slug]
         return replace(self, in_flight=in_flight)
 
-    def _held_until(self, deployment: Deployment, state: State | None) -> float:
+    def _state(self, deployment: Deployment) -> State:
+        """What is known of the deployment as it is now: with its present access and model."""
+        state = self.states.get(deployment.slug)
+        if state is None or state.access != deployment.provider.access:
+            return NO_TROUBLE
+        return free(state) if state.held_model not in ("", deployment.model) else state
+
+    def _hold(self, deployment: Deployment) -> Hold:
+        """The hold of the deployment's provider, while its access is the one that was refused."""
         hold = self.holds.get(deployment.provider.slug)
-        return max(hold.until if hold else 0.0, state.held_until if state else 0.0)
+        return hold if hold is not None and hold.access == deployment.provider.access else NO_HOLD
 
     def _busy(self, deployment: Deployment) -> bool:
         limit = deployment.provider.concurrency_limit
         return limit is not None and self.in_flight.get(deployment.provider.slug, 0) >= limit
 
     def _with_state(self, deployment: Deployment, state: State) -> "Health":
-        if state == self.states.get(deployment.slug, NO_TROUBLE):
+        slug = deployment.slug
+        known, access = self.states.get(slug), deployment.provider.access
+        if known == (state := replace(state, access=access)):
             return self
-        states = {**self.states, deployment.slug: state}
-        if state == NO_TROUBLE:
-            del states[deployment.slug]
-        return replace(self, states=states)
+        states = {**self.states, slug: state}
+        if state == State(access=access):
+            del states[slug]
+        return self if known is None and slug not in states else replace(self, states=states)
 
     def _recovered(self, deployment: Deployment, state: State, now: float) -> "Health":
         """After a success: the deployment's troubles shrink, and its provider's past hold is forgotten."""
-        changed = self if state is NO_TROUBLE else self._with_state(deployment, succeeded(state, now))
-        hold = self.holds.get(deployment.provider.slug)
-        if hold is None or now < hold.until:
+        changed = self
+        if deployment.slug in self.states:
+            changed = self._with_state(deployment, succeeded(state, now))
+        if deployment.provider.slug not in self.holds or now < self._hold(deployment).until:
             return changed
-        others = {slug: kept for slug, kept in self.holds.items() if kept is not hold}
-        return replace(changed, holds=others)
+        owner = deployment.provider.slug
+        return replace(changed, holds={slug: kept for slug, kept in self.holds.items() if slug != owner})
 
-    def _with_hold(self, deployment: Deployment, hold: Hold) -> "Health":
+    def _with_hold(self, deployment: Deployment, until: float, word: str) -> "Health":
         """The provider's hold, unless an older one lasts longer."""
-        slug = deployment.provider.slug
-        older = self.holds.get(slug)
-        if older is not None and older.until >= hold.until:
+        if self._hold(deployment).until >= until:
             return self
-        return replace(self, holds={**self.holds, slug: hold})
+        owner = deployment.provider
+        return replace(self, holds={**self.holds, owner.slug: Hold(until, word, owner.access)})
 
     def _timed(self, deployment: Deployment, outcome: Outcome) -> "Health":
         known = self.first_content.get(deployment.slug)

@@ -37,12 +37,14 @@ FALLBACK_WORDS = (
 REJECTED_WORDS = (
     "disabled",
     "no_credential",
+    "address_refused",
     "tier_not_in_policy",
     "tier_not_allowed",
     "capability",
     "context_too_small",
     "provider_filter",
     "price_ceiling",
+    "budget_spent",
     "unpriced",
     "wire_unavailable",
 )

@@ -52,5 +52,7 @@ def _as_of_now(candidates: tuple[Candidate, ...], health: Health, now: float) ->
 
 
 def _live(candidate: Candidate, health: Health, now: float) -> Candidate:
-    reason, wait = health.skip_reason(candidate.deployment, now)
-    return Candidate(candidate.deployment, reason, wait) if reason else candidate
+    deployment = candidate.deployment
+    reason, wait = health.skip_reason(deployment, now)
+    held_for = health.held_for(deployment) if reason == "held" else ""
+    return Candidate(deployment, reason, wait, held_for) if reason else candidate

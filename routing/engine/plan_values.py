@@ -16,11 +16,15 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An eligible deployment at its place in the order; `skip` is a live reason to pass it by, or empty."""
+    """An eligible deployment at its place in the order; `skip` is a live reason to pass it by, or empty.
+
+    `held_for` is the word of the outcome that put a held one on hold.
+    """
 
     deployment: Deployment
     skip: str = ""
     retry_after: float = 0.0
+    held_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

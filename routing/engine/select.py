@@ -22,7 +22,9 @@ MEMO_ENTRIES = 1_000
 TRANSLATED = frozenset({"completions", "responses", "messages"})  # dialects that chat can stand in for
 LONGEST_NAME = 200  # a pattern matches names of any length; longer ones are not worth remembering
 # A deployment left out for one of these cannot be called here, whatever the request was about.
-NOT_HERE = frozenset({"disabled", "no_credential", "wire_unavailable", "tier_not_in_policy"})
+NOT_HERE = frozenset(
+    {"disabled", "no_credential", "address_refused", "wire_unavailable", "tier_not_in_policy"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ def _not_callable(route: Route) -> tuple[str, str] | None:
         return "disabled", "the route is off"
     if not route.deployment.enabled:
         return "disabled", "the deployment is off"
-    return (provider.unready, f"provider {provider.slug}") if provider.unready else None
+    if not provider.unready:
+        return None
+    return provider.unready, f"provider {provider.slug}{f': {provider.why}' if provider.why else ''}"
 
 
 def _not_asked_for(query: Query, policy: TierPolicy, deployment: Deployment) -> tuple[str, str] | None:

@@ -50,7 +50,8 @@ class Provider:
     """One upstream service. `upstream` is the label that response headers show.
 
     `unready` is None, or the reason word why this worker cannot call it at all: `disabled`,
-    `no_credential` or `wire_unavailable`.
+    `no_credential`, `address_refused` or `wire_unavailable`; `why` says it to an operator. `access` stands for
+    the address and the credential: it is another one when either changes, and tells neither.
     """
 
     slug: str
@@ -64,6 +65,8 @@ class Provider:
     breaker: BreakerRules = BreakerRules()
     concurrency_limit: int | None = None
     unready: str | None = None
+    why: str = ""
+    access: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,45 +3,63 @@
 from dataclasses import dataclass
 
 from routing.engine.outcome import Fault
-from routing.engine.plan_values import Plan
+from routing.engine.plan_values import Plan, Rejection
 from routing.engine.query import Query
-from routing.engine.snapshot import Deployment
+from routing.engine.snapshot import Deployment, Provider
 
 SOON = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one deployment did not answer: its label and the word; of one on hold also the word that put it there.
+
+    `wait` is the seconds that the hold lasts, None for what is not on hold.
+    """
+
+    label: str
+    word: str
+    held_for: str = ""
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
     """A deployment that did not answer: `fault` of its attempt, None when it was passed by untried.
 
-    `wait` is the seconds until it may be tried again, as far as anybody knows.
+    `wait` is the seconds until it may be tried again, as far as anybody knows. `held_for` is the word of the
+    outcome that put a held one on hold.
     """
 
     deployment: Deployment
     word: str
     wait: float | None = None
     fault: Fault | None = None
+    held_for: str = ""
 
     @property
-    def reason(self) -> tuple[str, str]:
-        """The label and the word, as an error message names them."""
-        return self.deployment.provider.upstream, self.word
+    def reason(self) -> Reason:
+        """What an error message needs of it."""
+        wait = self.wait if self.word == "held" else None
+        return Reason(self.deployment.provider.upstream, self.word, self.held_for, wait)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The error's code, and the facts its message needs.
 
-    `retry_after`: seconds, None when nobody knows a better moment. `reasons`: label and word of each
-    deployment that did not answer. `detail`: the missing capabilities, or the upstream's own words about a
-    wrong request. `window`: the longest context known to be possible here.
+    `retry_after`: seconds, None when nobody knows a better moment. `reasons`: of each deployment that did not
+    answer. `detail`: the missing capabilities or dialect, or the upstream's own words about a wrong request.
+    `window`: the longest context known to be possible here. `named`: what keeps the provider that the request
+    asked for away, where nothing was eligible.
     """
 
     code: str
     retry_after: float | None = None
-    reasons: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[Reason, ...] = ()
     detail: str = ""
     window: int | None = None
+    named: Rejection | None = None
 
 
 def of_attempts(plan: Plan, query: Query, passed: tuple[Passed, ...]) -> Verdict:
@@ -76,7 +94,7 @@ def of_nothing_tried(plan: Plan, query: Query, passed: tuple[Passed, ...]) -> Ve
         return Verdict("capability_not_supported", detail=_missing(plan, query))
     if refused & {"tier_not_allowed", "unpriced"}:
         return Verdict("model_not_allowed")
-    return Verdict("no_healthy_upstream")
+    return Verdict("no_healthy_upstream", named=_named(plan, query))
 
 
 def _soonest(passed: tuple[Passed, ...]) -> float:
@@ -88,6 +106,18 @@ def _missing(plan: Plan, query: Query) -> str:
     refused = [rejection.deployment for rejection in plan.ineligible if rejection.reason == "capability"]
     least = min((query.needs - deployment.capabilities for deployment in refused), key=len)
     return ", ".join(sorted(least)) or query.dialect
+
+
+def _named(plan: Plan, query: Query) -> Rejection | None:
+    """What the provider that the request names was left out for; None when it names none."""
+    if query.provider is None:
+        return None
+    refused = (rejection for rejection in plan.ineligible if rejection.reason != "provider_filter")
+    return next((one for one in refused if _is(query.provider, one.deployment.provider)), None)
+
+
+def _is(name: str, provider: Provider) -> bool:
+    return name in (provider.slug, provider.upstream)
 
 
 def _longest_window(plan: Plan) -> int | None:

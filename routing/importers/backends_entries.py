@@ -110,7 +110,7 @@ def _other_names(
         entries = list(_renamed(name, "default model of", aliases, found, report))
         if entries:
             what = f"The model {shown(name.name)} is the file's default model, {shown(name.target)}."
-            report.say("next_steps", what, name.line)
+            report.say("remarks", what, name.line)
         yield from entries
 
 

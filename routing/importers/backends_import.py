@@ -10,7 +10,15 @@ from django.db import transaction
 from routing.catalogue import read_document
 from routing.importers.backends_entries import Carried, carry
 from routing.importers.backends_file import BackendsFile, read_backends
-from routing.importers.litellm_import import AUTHOR, Imported, Wish, loaded_aliases, publish_wish, report_rows
+from routing.importers.litellm_import import (
+    AUTHOR,
+    Imported,
+    Wish,
+    loaded_aliases,
+    publish_wish,
+    report_rows,
+    standing_errors,
+)
 from routing.importers.litellm_providers import sameness
 from routing.importers.litellm_rows import RowPlan, plan_rows
 from routing.importers.litellm_situation import Situation
@@ -30,8 +38,9 @@ def import_backends(
     """Import the file's text, all or nothing. Raises ImportRefused or CatalogueError in one sentence."""
     file = read_backends(text)
     with publishing_lock():
+        before = standing_errors()
         report = _load(file, wish, now, environ)
-        findings = publish_wish(wish, report)
+        findings = publish_wish(wish, report, before)
         if wish.dry_run or findings:
             transaction.set_rollback(True)
     return Imported(report.text(), refused=bool(findings))

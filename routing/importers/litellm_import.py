@@ -1,7 +1,7 @@
 """Importing a litellm configuration: file → rows → sealed keys → a published revision, or nothing at all."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from routing.importers.report import Report
 from routing.loader import LoadReport, load_rows
 from routing.models import Provider, PublishingSwitch, SeededRow
 from routing.provider_secrets import set_secret, surroundings_here
-from routing.publish import PublishRefused, in_words, newest_revision, publish, publishing_lock
+from routing.publish import PublishRefused, check, in_words, newest_revision, publish, publishing_lock
 
 AUTHOR = "import"
 
@@ -34,7 +34,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The report as text; `refused`: the catalogue would have had errors, so nothing was changed."""
+    """The report as text; `refused`: the import would have brought errors, so nothing was changed."""
 
     text: str
     refused: bool
@@ -52,8 +52,9 @@ def import_litellm(
         switch = PublishingSwitch.load()
         if wish.first_start and switch.litellm_imported_at:
             return None
+        before = standing_errors()
         report = _load(config, wish, now, environ)
-        findings = publish_wish(wish, report)
+        findings = publish_wish(wish, report, before)
         if wish.first_start:
             switch.litellm_imported_at = now
             switch.save(update_fields=["litellm_imported_at"])
@@ -95,8 +96,17 @@ def report_rows(loaded: LoadReport, plan: RowPlan, report: Report) -> None:
         report.say("kept", f"{name}: {reason}; --overwrite brings it back.")
 
 
-def publish_wish(wish: Wish, report: Report) -> tuple[Finding, ...]:
-    """Publish, unless operators hold publishing; the findings when the catalogue has errors."""
+def standing_errors() -> tuple[Finding, ...]:
+    """The errors that the draft has before an import, where a revision serves all the same; none without one."""
+    newest = newest_revision()
+    return errors_of(check(read_document(), newest.number + 1, surroundings_here())) if newest else ()
+
+
+def publish_wish(wish: Wish, report: Report, before: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Publish, unless operators hold publishing; the errors that the import would bring, for which it is refused.
+
+    With errors of `before` nothing can be published: what is imported stays a draft, as after a save in admin.
+    """
     if newest_revision() and not (report.created or report.changed):
         report.closing = "Nothing was changed: the catalogue has it all, or keeps what it has."
         return ()
@@ -106,10 +116,10 @@ def publish_wish(wish: Wish, report: Report) -> tuple[Finding, ...]:
     try:
         publication = publish(AUTHOR, f"Import of {wish.source}")
     except PublishRefused as error:
-        report.closing = (
-            f"Not imported, the catalogue would have errors: {in_words(errors_of(error.findings))}"
-        )
-        return error.findings
+        new = tuple(finding for finding in errors_of(error.findings) if finding not in before)
+        old = [finding for finding in errors_of(error.findings) if finding in before]
+        report.closing = _not_published(new, old, wish)
+        return new
     would = "Would be published" if wish.dry_run else "Published"
     what = (
         f"{would} as revision {publication.number}."
@@ -118,6 +128,20 @@ def publish_wish(wish: Wish, report: Report) -> tuple[Finding, ...]:
     )
     report.closing = f"{what}{_dry(wish)}"
     return ()
+
+
+def _not_published(new: Sequence[Finding], old: Sequence[Finding], wish: Wish) -> str:
+    """Why nothing was published, an error a line: those the import would bring, then those that were there before."""
+    stood = ["The draft had errors before this import:", *map(_line, old)] if old else []
+    if new:
+        return "\n".join(["Not imported, the catalogue would have errors:", *map(_line, new), *stood])
+    would = "Would be a draft" if wish.dry_run else "Imported as a draft"
+    how = "Mend them in admin: the save that mends the last one publishes everything, or `manage.py publish` does."
+    return "\n".join([f"{would}, not published.{_dry(wish)}", *stood, how])
+
+
+def _line(finding: Finding) -> str:
+    return f"  {in_words([finding])}"
 
 
 def _dry(wish: Wish) -> str:

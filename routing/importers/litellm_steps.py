@@ -26,10 +26,17 @@ def report_next_steps(
     report: Report,
 ) -> None:
     """Say of each provider whether it can be called from here, and name exactly what to set."""
+    _master_key(config.master_key, environ, report)
+    report_providers(providers, surroundings, environ, report)
+
+
+def report_providers(
+    providers: Sequence[Entry], surroundings: Surroundings, environ: Mapping[str, str], report: Report
+) -> None:
+    """The same for providers that no file with a master key brought along."""
     for provider in providers:
         state = _state(readiness(provider, surroundings), address_warning(provider, surroundings))
         report.say("providers", f"{provider['slug']}: {state}.")
-    _master_key(config.master_key, environ, report)
     keyed = [provider for provider in providers if _is_keyed_by_variable(provider, surroundings)]
     for provider in keyed:
         if not value_of(provider["credential_variable"], environ):
@@ -44,7 +51,7 @@ def _state(state: Readiness, problem: str) -> str:
     if not state.unready and not problem:
         return state.why
     reasons = (state.why if state.unready else "", problem.rstrip("."))
-    return f"not yet: {'; '.join(filter(None, reasons))}"
+    return f"not yet: {'; '.join(dict.fromkeys(filter(None, reasons)))}"
 
 
 def _master_key(given: str, environ: Mapping[str, str], report: Report) -> None:

@@ -7,6 +7,7 @@ TITLES = (
     ("changed", "Changed"),
     ("kept", "Kept as it is here"),
     ("not_carried", "Not carried over"),
+    ("remarks", "Remarks"),
     ("read_now", "Read from the environment once, now"),
     ("providers", "Providers"),
     ("next_steps", "What to do next"),
@@ -22,6 +23,7 @@ class Report:
     changed: dict[str, list[int]] = field(default_factory=dict)
     kept: dict[str, list[int]] = field(default_factory=dict)
     not_carried: dict[str, list[int]] = field(default_factory=dict)
+    remarks: dict[str, list[int]] = field(default_factory=dict)
     read_now: dict[str, list[int]] = field(default_factory=dict)
     providers: dict[str, list[int]] = field(default_factory=dict)
     next_steps: dict[str, list[int]] = field(default_factory=dict)

@@ -250,12 +250,28 @@ class Alias(models.Model):
         default=300, help_text="Seconds to first content, all attempts.", **SECONDS
     )
     total_deadline = models.FloatField(default=600, help_text="Seconds in all.", **SECONDS)
-    mode = models.CharField(max_length=16, choices=[("manual", "manual")], default="manual")
+    mode = models.CharField(
+        max_length=16,
+        choices=[("manual", "manual")],
+        default="manual",
+        help_text="manual: requests go where the routes say, and the targets are not used. Prepared for choosing by "
+        "difficulty; the log keeps each request's mode and chosen model.",
+    )
     standard_target = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="standard_of"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="standard_of",
+        help_text="Exact alias for demanding requests, once a mode chooses by difficulty. Not used by manual.",
     )
     mini_target = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="mini_of"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="mini_of",
+        help_text="Exact alias for easy requests, once a mode chooses by difficulty. Not used by manual.",
     )
     listed = models.BooleanField(default=True, help_text="Shown in GET /v1/models.")
     enabled = models.BooleanField(default=True)

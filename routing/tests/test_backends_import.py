@@ -112,7 +112,8 @@ def test_a_default_model_can_be_asked_for_by_its_providers_name():
 
     assert routes("openai") == ["openai/gpt-4o"]
     assert routes("gemini") == ["gemini/gemini-2.5-pro"]
-    assert "line 43: The model openai is the file's default model, gpt-4o." in report
+    remarks = report.split("\nRemarks\n")[1].split("\n\n")[0]
+    assert "line 43: The model openai is the file's default model, gpt-4o." in remarks
 
 
 def test_headers_become_the_key_or_are_sent_along_or_are_refused_with_a_word():

@@ -1,5 +1,7 @@
 """What one worker learns from outcomes: circuits, holds, busy providers, and when each of them ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from routing.engine.circuit import State
@@ -236,7 +238,7 @@ def test_a_missing_model_holds_the_deployment_and_not_its_provider():
 
     assert health.skip_reason(one, 0.0) == ("held", 300.0)
     assert health.skip_reason(two, 0.0) == NEVER_HEARD_OF
-    assert health.states["one"] == State(held_until=300.0, held_for="configuration")
+    assert health.states["one"] == State(held_until=300.0, held_for="configuration", held_model=one.model)
 
 
 @pytest.mark.parametrize("fault", [Fault.CAPABILITY, Fault.TOO_LONG, Fault.REQUEST, Fault.CLIENT])
@@ -302,3 +304,61 @@ def test_with_everything_down_for_a_minute_each_request_costs_at_most_one_try():
                 health = claimed.after(one, DOWN, now=now).release(one)
 
     assert tries <= 1.2 * 600
+
+
+def elsewhere(one, access="another"):
+    """The deployment after its provider's credential or address was changed."""
+    return replace(one, provider=replace(one.provider, access=access))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(Fault.CREDENTIAL, "credential_refused", 401),
+        Outcome(Fault.CONFIGURATION, "configuration", 404),
+        quota(),
+        throttled(60),
+    ],
+    ids=["credential", "configuration", "quota", "throttle"],
+)
+def test_a_hold_is_about_the_credential_and_address_it_was_met_with(outcome):
+    health = Health().after(SUN, outcome, now=0.0)
+
+    assert health.skip_reason(SUN, 1.0)[0] == "held"
+    assert health.held_for(SUN) == outcome.word
+    assert health.skip_reason(elsewhere(SUN), 1.0) == NEVER_HEARD_OF
+    assert health.after(elsewhere(SUN), WORKED, now=2.0).quiet
+
+
+def test_an_open_circuit_is_about_the_address_it_was_met_with():
+    health = broken(SUN)
+
+    assert health.skip_reason(elsewhere(SUN), 1.0) == NEVER_HEARD_OF
+    assert health.last_chance([elsewhere(SUN)], 1.0) is None
+    assert health.claim(elsewhere(SUN), 1.0) is health
+
+
+def test_a_new_credential_that_is_refused_too_is_held_anew():
+    refused = Outcome(Fault.CREDENTIAL, "credential_refused", 401)
+    health = Health().after(SUN, refused, now=0.0).after(elsewhere(SUN), refused, now=0.0)
+
+    assert health.skip_reason(elsewhere(SUN), 1.0) == ("held", 299.0)
+
+
+def test_a_model_that_is_missing_is_held_under_that_name_only():
+    corrected = replace(SUN, model="sun-model-2")
+    health = Health().after(SUN, Outcome(Fault.CONFIGURATION, "configuration", 404), now=0.0)
+
+    assert health.skip_reason(corrected, 1.0) == NEVER_HEARD_OF
+
+
+def test_what_is_known_to_answer_is_freed_with_its_provider_and_nobody_else():
+    shared = provider("shared")
+    one, two = deployment("one", at=shared), deployment("two", at=shared)
+    health = Health().after(one, quota(), now=0.0).after(two, throttled(60), now=0.0)
+    health = broken(SUN, one, health=health)
+
+    assert health.cleared(one).skip_reason(one, 1.0) == NEVER_HEARD_OF
+    assert health.cleared(one).skip_reason(two, 1.0) == ("held", 59.0)
+    assert health.cleared(one).skip_reason(SUN, 1.0)[0] == "circuit_open"
+    assert health.cleared(elsewhere(one)) is health

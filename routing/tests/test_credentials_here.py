@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rainymodel_site import env
-from routing.environment import Surroundings, credentials, read_surroundings, readiness
+from routing.environment import Surroundings, access_mark, credentials, read_surroundings, readiness
 
 PRODUCTION = {"RAINYMODEL_ENV": "production"}
 DEVELOPMENT = {"RAINYMODEL_ENV": "development"}
@@ -108,7 +108,12 @@ def test_a_start_with_pairs_that_cannot_be_read_ends_in_one_sentence():
 
 
 def test_ollama_needs_no_configuration_in_production():
-    entry = provider(slug="ollama-primary", base_url=OLLAMA, credential_variable="OLLAMA_API_KEY")
+    entry = provider(
+        slug="ollama-primary",
+        base_url=OLLAMA,
+        address_class="plaintext",
+        credential_variable="OLLAMA_API_KEY",
+    )
     here = read_surroundings(PRODUCTION)
 
     assert readiness(entry, here).unready is None
@@ -189,3 +194,54 @@ def test_a_stored_secret_that_does_not_open_asks_to_be_entered_again():
 
     assert readiness(provider(credential_variable=""), here).unready == "no_credential"
     assert "enter it again" in readiness(provider(credential_variable=""), here).why
+
+
+def at(url: str, address_class: str = "private", **fields: Any) -> dict[str, Any]:
+    return provider(base_url=url, address_class=address_class, credential_variable="", **fields)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        (at("http://10.0.0.5:11434/v1"), "10.0.0.5:11434 is not in RAINYMODEL_PRIVATE_UPSTREAMS"),
+        (at("http://models.internal:80/v1"), "models.internal:80 is not in RAINYMODEL_PRIVATE_UPSTREAMS"),
+        (
+            at("http://203.0.113.9:1/v1", "plaintext"),
+            "203.0.113.9:1 is not in RAINYMODEL_PLAINTEXT_UPSTREAMS",
+        ),
+        (at("http://api.example.com/v1", "public"), "A public address needs https://"),
+    ],
+    ids=["private", "name", "plaintext", "public"],
+)
+def test_an_address_that_is_refused_here_is_said_with_the_list_it_lacks(entry, why):
+    here = read_surroundings(PRODUCTION | {"RAINYMODEL_PRIVATE_UPSTREAMS": "10.1.0.0/16:11434"})
+    found = readiness(entry, here)
+
+    assert found.unready == "address_refused"
+    assert found.why.startswith(why)
+
+
+@pytest.mark.parametrize("url", ["http://10.1.0.5:11434/v1", "http://models.internal:11434/v1"])
+def test_what_is_listed_is_ready_and_so_is_a_name_that_may_stand_for_it(url):
+    here = read_surroundings(PRODUCTION | {"RAINYMODEL_PRIVATE_UPSTREAMS": "10.1.0.0/16:11434"})
+
+    assert readiness(at(url), here).unready is None
+
+
+def test_the_mark_of_an_access_changes_with_secret_address_and_headers_and_tells_none():
+    entry = provider(extra_headers={"X-Title": "RainyModel"})
+    here = read_surroundings(PRODUCTION | {"OPENAI_API_KEY": "canary-value"})
+    mark = access_mark(entry, here)
+    changed = [
+        access_mark(entry, read_surroundings(PRODUCTION | {"OPENAI_API_KEY": "canary-valuf"})),
+        access_mark(entry, here.with_secrets({("openai", "https://api.openai.com/v1"): "sealed"})),
+        access_mark(entry | {"base_url": "https://api.openai.com/v2"}, here),
+        access_mark(entry | {"extra_headers": {}}, here),
+        access_mark(entry | {"credential_variable": ""}, here),
+    ]
+
+    assert mark == access_mark(
+        dict(entry), read_surroundings(PRODUCTION | {"OPENAI_API_KEY": "canary-value"})
+    )
+    assert len({mark, *changed}) == 6
+    assert "canary" not in mark and "openai" not in mark

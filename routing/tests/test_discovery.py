@@ -191,6 +191,43 @@ def test_an_embedding_model_speaks_embeddings_only():
     assert offered(ListedModel("qwen2.5:14b"))["qwen2.5:14b"].dialects == ("chat",)
 
 
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("whisper-large-v9", "audio transcription"),
+        ("gpt-9-transcribe", "audio transcription"),
+        ("tts-9-hd", "audio speech"),
+        ("gpt-image-9", "image generation"),
+        ("dall-e-9", "image generation"),
+        ("omni-moderation-2099", "moderation"),
+        ("rerank-v9", "rerank"),
+        ("gpt-realtime-9", "realtime"),
+    ],
+)
+def test_a_model_that_nobody_knows_is_told_by_its_name(model, kind):
+    offer = offered(ListedModel(model))[model]
+
+    assert (offer.state, offer.why) == ("unfit", f"is for {kind}, which this gateway does not serve")
+
+
+@pytest.mark.parametrize("model", ["imagine-7b", "bettts-chat", "e55-instruct", "gpt-9-vision"])
+def test_a_name_that_only_resembles_one_is_a_chat_models(model):
+    assert offered(ListedModel(model))[model].dialects == ("chat",)
+
+
+def test_what_the_listing_says_counts_more_than_the_name():
+    assert offered(ListedModel("whisper-chat", mode="chat"))["whisper-chat"].dialects == ("chat",)
+
+
+@pytest.mark.parametrize(
+    ("window", "limit", "text"),
+    [(131072, 16384, "131,072 / 16,384"), (1048576, None, "1,048,576 / ?"), (None, None, "unknown")],
+    ids=["both", "window", "neither"],
+)
+def test_sizes_are_told_with_thousands_separators(window, limit, text):
+    assert offered(ListedModel("m", context_window=window, output_limit=limit))["m"].window == text
+
+
 def test_known_models_and_unfit_ones_are_not_offered():
     found = offered(
         ListedModel("there"), ListedModel("fresh"), ListedModel("two words"), ListedModel("any*"),

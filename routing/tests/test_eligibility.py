@@ -40,6 +40,7 @@ def test_what_cannot_be_called_says_so_and_the_rest_answers():
         Route(unready("provider-off", "disabled"), 3),
         Route(unready("unkeyed", "no_credential"), 4),
         Route(unready("unspoken", "wire_unavailable"), 5),
+        Route(unready("walled", "address_refused"), 6),
         Route(on, 6),
     )
     answer = ask(snapshot(Alias("m", routes)))
@@ -51,6 +52,7 @@ def test_what_cannot_be_called_says_so_and_the_rest_answers():
         "provider-off": "disabled",
         "unkeyed": "no_credential",
         "unspoken": "wire_unavailable",
+        "walled": "address_refused",
     }
 
 

@@ -35,7 +35,7 @@ def test_it_prints_the_order_and_the_reason_for_each_one_left_out(published):
         "1. free sun bright $0 in, $0 out per million tokens",
         "",
         "Left out:",
-        "– direct moon pale no_credential provider moon",
+        "– direct moon pale no_credential provider moon: MOON_KEY is not set",
     ]
 
 
@@ -73,3 +73,15 @@ def test_a_revision_that_does_not_compile_is_named(published):
 
     with pytest.raises(CommandError, match="Revision 1 cannot be used: The document has schema 5"):
         explain("weather")
+
+
+@pytest.mark.parametrize(("mode", "told"), [("development", True), ("production", False)])
+def test_where_make_run_would_answer_from_its_demonstration_that_is_said(published, monkeypatch, mode, told):
+    monkeypatch.setenv("RAINYMODEL_ENV", mode)
+    monkeypatch.delenv("SUN_KEY")
+    lines = explain("weather-mini")
+
+    assert "No deployment is eligible." in lines
+    assert "– free sun bright no_credential provider sun: SUN_KEY is not set" in lines
+    assert any("demonstration upstream" in line for line in lines) is told
+    assert not any("demonstration" in line for line in explain("weather-mini", "--provider", "moon"))

@@ -8,7 +8,7 @@ from routing.engine.outcome import Fault, Outcome
 from routing.engine.plan import plan
 from routing.engine.query import Grants, Query
 from routing.engine.snapshot import Alias, Route
-from routing.engine.verdict import Verdict
+from routing.engine.verdict import Reason, Verdict
 from routing.tests.catalogue import DIRECT, alias, deployment, policy, provider, snapshot
 
 DOWN = Outcome(Fault.UNHEALTHY, "connection_error")
@@ -101,7 +101,7 @@ def test_when_all_circuits_are_open_one_request_tries_the_closest_and_only_that(
     assert walk(loop, DOWN, health=health) == ["a"]
     assert loop.tried == ("b", "a")
     assert loop.verdict() == Verdict(
-        "all_upstreams_failed", None, (("b", "circuit_open"), ("a", "connection_error"))
+        "all_upstreams_failed", None, (Reason("b", "circuit_open"), Reason("a", "connection_error"))
     )
 
 
@@ -176,7 +176,7 @@ def test_all_failed_names_every_label_with_its_word():
     walk(loop, SLOW, DOWN)
 
     assert loop.verdict() == Verdict(
-        "all_upstreams_failed", None, (("a", "timeout"), ("b", "connection_error"))
+        "all_upstreams_failed", None, (Reason("a", "timeout"), Reason("b", "connection_error"))
     )
 
 
@@ -202,7 +202,9 @@ def test_a_passed_deadline_is_told_as_such_whatever_else_failed():
     loop = failover(A, B)
     loop.failed(loop.next(Health(), 0.0), SLOW)
 
-    assert loop.verdict(deadline_passed=True) == Verdict("upstream_timeout", reasons=(("a", "timeout"),))
+    assert loop.verdict(deadline_passed=True) == Verdict(
+        "upstream_timeout", reasons=(Reason("a", "timeout"),)
+    )
 
 
 def test_too_long_for_everybody_names_the_longest_window():
@@ -226,7 +228,9 @@ def test_a_capability_nobody_has_is_told_as_such():
     loop = failover(able, needs=frozenset({"tools"}))
     walk(loop, INCAPABLE)
 
-    assert loop.verdict() == Verdict("capability_not_supported", None, (("able", "capability"),), "tools")
+    assert loop.verdict() == Verdict(
+        "capability_not_supported", None, (Reason("able", "capability"),), "tools"
+    )
 
 
 def test_everything_held_is_no_healthy_upstream_with_the_soonest_moment():
@@ -236,7 +240,11 @@ def test_everything_held_is_no_healthy_upstream_with_the_soonest_moment():
     loop = failover(A, B, health=health)
 
     assert walk(loop, DOWN, health=health, now=5.0) == []
-    assert loop.verdict() == Verdict("no_healthy_upstream", 15.0, (("a", "held"), ("b", "held")))
+    assert loop.verdict() == Verdict(
+        "no_healthy_upstream",
+        15.0,
+        (Reason("a", "held", "rate_limited", 35.0), Reason("b", "held", "rate_limited", 15.0)),
+    )
 
 
 def unkeyed(slug="unkeyed"):

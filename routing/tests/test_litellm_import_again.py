@@ -131,17 +131,47 @@ def test_a_dry_run_reports_everything_and_changes_nothing(name):
 
 
 def test_what_would_not_validate_is_refused_with_its_findings_and_changes_nothing(tmp_path):
-    sample("fallback_order")
+    imported(tmp_path, ENTRY)
+    Alias.objects.all().delete()
+    Deployment.objects.update(enabled=False)
     Alias.objects.create(name="broken")
     before = tables()
     out = io.StringIO()
-    (tmp_path / "config.yaml").write_text(ENTRY)
+    (tmp_path / "config.yaml").write_text(ENTRY.replace("house/one", "house/two"))
 
     with pytest.raises(CommandError):
         call_command("import_litellm_config", str(tmp_path / "config.yaml"), stdout=out)
 
-    assert "Not imported, the catalogue would have errors: alias broken: It has no route." in out.getvalue()
+    new, old = "alias house/two: None of its routes is enabled.", "alias broken: It has no route."
+    assert f"Not imported, the catalogue would have errors:\n  {new}" in out.getvalue()
+    assert f"The draft had errors before this import:\n  {old}" in out.getvalue()
     assert tables() == before
+
+
+def test_errors_that_were_there_before_leave_the_import_a_draft_and_are_listed(tmp_path):
+    sample("fallback_order")
+    Alias.objects.create(name="broken")
+    Alias.objects.create(name="lost")
+
+    would = imported(tmp_path, ENTRY, dry_run=True)
+    report = imported(tmp_path, ENTRY)
+
+    assert "Would be a draft, not published. Dry run: nothing was changed." in would
+    assert "Imported as a draft, not published.\nThe draft had errors before this import:\n" in report
+    assert [line.split(":")[0] for line in report.splitlines() if "It has no route." in line] == [
+        "  alias broken",
+        "  alias lost",
+    ]
+    assert routes("house/one") == ["openai/gpt-4o"]
+    assert CatalogueRevision.objects.count() == 1
+
+
+def test_where_nothing_serves_yet_every_error_refuses_the_import(tmp_path):
+    Alias.objects.create(name="broken")
+
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        imported(tmp_path, ENTRY)
+    assert not Provider.objects.exists()
 
 
 def test_while_publishing_is_held_an_import_is_a_draft(tmp_path):

@@ -253,6 +253,21 @@ def test_the_command_names_what_was_deleted_here():
     assert not Alias.objects.filter(name="rainymodel/chat").exists()
 
 
+def test_the_command_says_which_keys_and_addresses_a_seed_still_lacks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ARK_API_BASE", "https://ark.example/api/v3")
+    monkeypatch.setenv("ARK_API_KEY", "a-key-of-the-test")
+    lines = load("vibe").splitlines()
+
+    assert "  cliproxy: not yet: in development only with CLIPROXY_API_BASE set." in lines
+    assert "  Set CHAT_AUTO_API_KEY, the key of cliproxy." in lines
+    assert "  Set NEW_API_KEY, the key of new-api." in lines
+    assert "ark" not in "\n".join(lines).lower()
+
+
+def test_the_command_asks_for_no_key_of_the_starting_catalogue():
+    assert len(load().splitlines()) == 1
+
+
 def test_the_command_loads_a_file(tmp_path: Path):
     file = tmp_path / "more.yaml"
     file.write_text("tiers:\n  lab: {name: Lab, billing: self_hosted, rank: 9}\n")
@@ -265,7 +280,7 @@ def test_the_command_loads_a_file(tmp_path: Path):
     [
         ("a: [", "is not YAML"),
         ("just text", "does not hold sections"),
-        (None, "neither a seed nor a file"),
+        (None, r"neither a seed \(openllm, start, vibe\) nor a file that can be read \(No such file"),
         ("tiers: {x: {}}", "tier 'x'"),
     ],
 )

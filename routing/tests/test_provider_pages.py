@@ -158,3 +158,13 @@ def test_a_private_address_needs_the_environment(operator, monkeypatch):
     assert "RAINYMODEL_PRIVATE_UPSTREAMS" in " ".join(errors(edit(operator, sun(), **private))["base_url"])
     monkeypatch.setenv("RAINYMODEL_PRIVATE_UPSTREAMS", "10.1.2.0/24:11434")
     assert errors(edit(operator, sun(), **private)) == {}
+
+
+def test_an_address_that_is_not_allowed_here_is_no_ready_provider(operator):
+    Provider.objects.filter(slug="moon").update(
+        base_url="http://10.1.2.3:80/v1", address_class="private", credential_variable=""
+    )
+    text = operator.get(reverse("admin:routing_provider_changelist")).content.decode()
+
+    assert re.search(r"bg-orange-100[^>]*>\s*address refused\s*<", text)
+    assert "10.1.2.3:80 is not in RAINYMODEL_PRIVATE_UPSTREAMS, so requests to it are refused" in text

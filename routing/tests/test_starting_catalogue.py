@@ -75,8 +75,9 @@ def snapshot() -> Snapshot:
     everything = {name: "set" for name, _ in STARTING_PAIRS}
     here = read_surroundings({"RAINYMODEL_ENV": "production"} | everything)
     ready = surroundings(
-        urls=here.urls, variables=here.variables, pairs=here.pairs, wires=frozenset({"openai", "litellm"})
-    )
+        urls=here.urls, variables=here.variables, pairs=here.pairs, allowed=here.allowed,
+        wires=frozenset({"openai", "litellm"}),
+    )  # fmt: skip
     return compile_snapshot(read_document(), 1, ready)
 
 

@@ -22,6 +22,9 @@ from routing.publish import newest_revision
 pytestmark = pytest.mark.django_db
 
 KEYS = {"CHAT_AUTO_API_KEY": "c", "NEW_API_KEY": "n", "ARK_API_KEY": "a"}
+NEARBY = (
+    "127.0.0.1:8317,127.0.0.1:3000,cli:8317,new.example:443"  # where the two services of one's own may be
+)
 LAYERS = {
     "auto-chat": ["cliproxy claude-sonnet-4-6", "new-api gpt-5", "ark glm-4.7"],
     "auto-chat-mini": ["cliproxy gemini-2.5-flash", "new-api gpt-5-mini", "ark ark-code"],
@@ -40,9 +43,8 @@ def loaded(*seeds: str, **environ: str) -> Snapshot:
 
 def served(**environ: str) -> Snapshot:
     """What a production worker serves with the three keys."""
-    return compile_snapshot(
-        read_document(), 1, read_surroundings({"RAINYMODEL_ENV": "production", **KEYS, **environ})
-    )
+    settings = {"RAINYMODEL_ENV": "production", "RAINYMODEL_PRIVATE_UPSTREAMS": NEARBY, **KEYS, **environ}
+    return compile_snapshot(read_document(), 1, read_surroundings(settings))
 
 
 def ordered(snapshot: Snapshot, name: str) -> list[str]:

@@ -6,18 +6,25 @@ and for each document that is not text. Earlier thinking is not read again. At l
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from gateway.dialects.messages.check import check_payload
-from gateway.parse import BYTES_PER_TOKEN, TOKENS_PER_IMAGE, parse_body
+from gateway.parse import BYTES_PER_TOKEN, DEFAULT_MODEL, TOKENS_PER_IMAGE, parse_body
 
 Block = dict[str, Any]
 
 
-def count_tokens(body: bytes) -> int:
-    """The estimated input tokens of a body like a message request's; `max_tokens` may be missing.
+class InputCount(NamedTuple):
+    """The model that was asked about, and the estimated input tokens."""
+
+    model: str
+    tokens: int
+
+
+def count_tokens(body: bytes) -> InputCount:
+    """The model and the estimated input tokens of a body like a message request's; `max_tokens` may be missing.
 
     Raises BadRequest.
     """
@@ -26,7 +33,7 @@ def count_tokens(body: bytes) -> int:
     size = content_bytes(payload.get("system")) + tool_bytes(payload.get("tools", []))
     size += sum(content_bytes(message["content"]) for message in payload["messages"])
     tokens = -(-size // BYTES_PER_TOKEN) + (media.images + media.documents) * TOKENS_PER_IMAGE
-    return max(1, tokens)
+    return InputCount(payload.get("model") or DEFAULT_MODEL, max(1, tokens))
 
 
 def tool_bytes(tools: list[Block]) -> int:

@@ -101,10 +101,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{'+' if offer.is_new else ' '} {line(cells(offer))}")
 
     def _agreed(self, count: int, tier: Tier) -> bool:
-        """A yes of whoever sits at the terminal."""
+        """A yes of whoever sits at the terminal; raises CommandError where nobody does."""
         if not sys.stdin.isatty():
-            self.stdout.write("There is nobody to ask here; say --yes as well to add them.")
-            return False
+            raise CommandError("Nothing was added: there is nobody to ask here. Answer with --yes.")
         answer = input(f"Add {count} deployments to tier {tier.slug}? [y/N] ")
         return answer.strip().lower() in ("y", "yes")
 

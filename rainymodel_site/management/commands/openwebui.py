@@ -42,7 +42,7 @@ class Command(BaseCommand):
             elif output == STDOUT:
                 self.stdout.write(script(read_plan(with_password=False), None))
             else:
-                self.write_plan(read_plan(), Path(output) if output else default_file())
+                self.write_plan(read_plan(), named_file(output) if output else default_file())
         except Refused as error:
             raise CommandError(str(error)) from None
 
@@ -66,13 +66,25 @@ class Command(BaseCommand):
 
 
 def default_file() -> Path:
-    """openwebui.sql in the state directory."""
-    return env.path("RAINYMODEL_STATE_DIR") / "openwebui.sql"
+    """openwebui.sql in the state directory, which is made when missing."""
+    state = env.path("RAINYMODEL_STATE_DIR")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{state} cannot be made: {error.strerror}.") from None
+    return state / "openwebui.sql"
+
+
+def named_file(name: str) -> Path:
+    """The file that was asked for; raises CommandError when its directory is not there."""
+    file = Path(name)
+    if not file.parent.is_dir():
+        raise CommandError(f"{file} cannot be written: there is no directory {file.parent}. Make it first.")
+    return file
 
 
 def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner can read; an older one is replaced as a whole."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(

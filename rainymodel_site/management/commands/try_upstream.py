@@ -35,7 +35,7 @@ class Command(BaseCommand):
         for trial in trials:
             said = f" “{visible_line(trial.said)}”" if trial.said else ""
             advice = f" {trial.advice}" if trial.advice else ""
-            mark = "ok  " if trial.worked else "FAIL"
+            mark = "ok  " if trial.worked else "FAIL" if trial.tried else "----"
             self.stdout.write(f"{mark} {trial.deployment}: {visible_line(trial.story)}{said}{advice}")
         if failed := sum(not trial.worked for trial in trials):
             raise CommandError(f"{failed} of {len(trials)} failed.")

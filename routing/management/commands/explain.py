@@ -3,10 +3,12 @@
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from rainymodel_site import env
 from routing.compile import compile_snapshot
 from routing.document import CatalogueError
 from routing.engine.errors import RoutingError
@@ -14,8 +16,15 @@ from routing.engine.health import Health
 from routing.engine.plan import Plan, plan
 from routing.engine.query import Query
 from routing.engine.snapshot import CAPABILITIES, DIALECTS, Deployment, Snapshot
+from routing.environment import Surroundings
 from routing.provider_secrets import surroundings_here
 from routing.publish import newest_revision
+
+SOME_URL = "http://127.0.0.1/v1"  # any: nothing is sent there
+DEMONSTRATION = (
+    "Until one of them can be called, the gateway of `make run` answers from its demonstration upstream, "
+    "with text made up on the spot."
+)
 
 
 class Command(BaseCommand):
@@ -43,11 +52,15 @@ class Command(BaseCommand):
             input_tokens=options["tokens"],
             time=time.time(),
         )
+        here = surroundings_here()
         try:
-            found = plan(published_snapshot(), query, Health(), now=0.0, draw=0.5)
+            found = plan(published_snapshot(here), query, Health(), now=0.0, draw=0.5)
         except RoutingError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write("\n".join(describe(found, query)))
+        lines = describe(found, query)
+        if not found.ordered and demonstration_answers(query, here):
+            lines += ["", DEMONSTRATION]
+        self.stdout.write("\n".join(lines))
 
 
 def read_needs(text: str) -> frozenset[str]:
@@ -58,13 +71,21 @@ def read_needs(text: str) -> frozenset[str]:
     return needs
 
 
-def published_snapshot() -> Snapshot:
+def demonstration_answers(query: Query, here: Surroundings) -> bool:
+    """Whether `make run` answers this from the demonstration upstream, whose address no other process knows."""
+    if here.mode != env.DEVELOPMENT or here.demo_url:
+        return False
+    beside_it = replace(here, demo_url=SOME_URL)
+    return bool(plan(published_snapshot(beside_it), query, Health(), now=0.0, draw=0.5).ordered)
+
+
+def published_snapshot(here: Surroundings) -> Snapshot:
     """The newest revision, compiled for this machine; raises CommandError when there is none that compiles."""
     revision = newest_revision()
     if revision is None:
         raise CommandError("Nothing has been published yet; run manage.py load_catalogue.")
     try:
-        return compile_snapshot(revision.document, revision.number, surroundings_here())
+        return compile_snapshot(revision.document, revision.number, here)
     except CatalogueError as error:
         raise CommandError(f"Revision {revision.number} cannot be used: {error}") from None
 

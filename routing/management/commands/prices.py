@@ -61,8 +61,7 @@ class Command(BaseCommand):
 
     def _agreed(self, count: int) -> bool:
         if not sys.stdin.isatty():
-            self.stdout.write("There is nobody to ask here; add --yes to take the prices over.")
-            return False
+            raise CommandError("Nothing was changed: there is nobody to ask here. Answer with --yes.")
         return input(f"Take over these prices of {count} deployments? [y/N] ").strip().lower() in ("y", "yes")
 
 

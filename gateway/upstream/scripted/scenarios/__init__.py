@@ -9,6 +9,7 @@ from gateway.upstream.scripted.scenarios import (
     spellings,
     streams,
     turns,
+    verbatim,
 )
 from gateway.upstream.scripted.scenarios.registry import (
     Role,
@@ -32,4 +33,5 @@ __all__ = [
     "spellings",
     "streams",
     "turns",
+    "verbatim",
 ]

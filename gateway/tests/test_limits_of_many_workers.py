@@ -1,0 +1,90 @@
+"""The limits of one key on four workers of one gateway."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+import httpx
+import psycopg
+import pytest
+
+from gateway.tests.live import LiveGateway, live_gateway
+from gateway.tests.test_key_limits import MORE
+
+WORKERS, CLIENTS = 4, 64
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """Four worker processes."""
+    state = tmp_path_factory.mktemp("workers")
+    with live_gateway("uvicorn", state, more=MORE, WEB_WORKERS=str(WORKERS)) as running:
+        until = time.monotonic() + 20
+        while running.registered_workers() < WORKERS and time.monotonic() < until:
+            time.sleep(0.1)
+        yield running
+
+
+async def statuses(gateway: LiveGateway, key: str, model: str, each: int, **fields: object) -> Counter[int]:
+    """What so many clients are answered that each ask so often, one after the other."""
+    body = {"model": model, "messages": [{"role": "user", "content": "hi there"}], **fields}
+    url, counted = f"{gateway.url}/v1/chat/completions", Counter[int]()
+
+    async def client() -> None:
+        async with httpx.AsyncClient(headers=gateway.headers(key), timeout=60) as session:
+            for _ in range(each):
+                counted[(await session.post(url, json=body)).status_code] += 1
+
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return counted
+
+
+def spent(gateway: LiveGateway, label: str) -> tuple[int, Decimal, int]:
+    """How many rows a key has, what they cost together, and on how many workers they ran."""
+    with psycopg.connect(gateway.dsn) as connection:
+        row = connection.execute(
+            "SELECT count(*), coalesce(sum(cost_usd), 0), count(DISTINCT worker) FROM gateway_requestlog"
+            " WHERE key_label = %s",
+            (label,),
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_a_dollar_is_never_overspent(gateway: LiveGateway):
+    counted = asyncio.run(statuses(gateway, "dollar", "dear/ok", 8, max_tokens=8))
+    until = time.monotonic() + 20
+    while spent(gateway, "dollar")[0] < CLIENTS * 8 and time.monotonic() < until:
+        time.sleep(0.1)
+    rows, cost, workers = spent(gateway, "dollar")
+
+    assert set(counted) == {200, 429}
+    assert rows == CLIENTS * 8
+    assert workers > 1  # the kernel decides which ones take the connections
+    assert Decimal("0.9") < cost <= Decimal(1)
+    with psycopg.connect(gateway.dsn) as connection:
+        booked = connection.execute(
+            "SELECT sum(amount) FROM accounts_use u JOIN accounts_apikey k ON u.name = 'key:' || k.id || ':day'"
+            " WHERE k.label = 'dollar'"
+        ).fetchone()
+    assert booked == (int(cost * 1_000_000_000),)
+
+
+def test_a_burst_of_requests_on_all_workers_holds_the_minutes_limit(gateway: LiveGateway):
+    counted = asyncio.run(statuses(gateway, "six_hundred", "fake/ok", 20))
+
+    assert set(counted) == {200, 429}
+    assert 560 <= counted[200] <= 600
+
+
+def test_workers_that_were_taken_for_dead_go_on(gateway: LiveGateway):
+    with psycopg.connect(gateway.dsn, autocommit=True) as connection:
+        held = connection.execute("SELECT count(*) FROM accounts_lessee").fetchone()
+        connection.execute("UPDATE accounts_lessee SET seen_at = now() - interval '31 seconds'")
+        connection.execute("SELECT accounts_ledger_bury(NULL)")
+    answers = asyncio.run(statuses(gateway, "plain", "dear-or-free/ok", 1))
+
+    assert held == (WORKERS,)
+    assert set(answers) == {200}
