@@ -13,6 +13,8 @@ def storable(text: str, limit: int) -> str:
 
 def visible(text: str) -> str:
     """Text with its control, direction and other invisible characters written out; line breaks stay."""
+    if text.isprintable():
+        return text
     return "".join(character if is_visible(character) else escaped(character) for character in text)
 
 

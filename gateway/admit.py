@@ -13,7 +13,7 @@ from accounts.callers import Caller
 from accounts.ceilings import NO_CEILINGS, Ceilings
 from accounts.ledger.allowance import Allowance
 from accounts.ledger.ledger import Demand, Exceeded, Ledger, LedgerUnavailable, Reservation
-from accounts.ledger.rules import MONEY, Rule, dollars, nano
+from accounts.ledger.rules import MONEY, Rule, nano
 from accounts.limits import CallerRules, rules_of
 from gateway.cost_bounds import Bounds
 from gateway.errors import BudgetSpent, Headers
@@ -108,11 +108,11 @@ class Ticket:
         return plan
 
     async def _set_aside(self, plan: Plan, bounds: Bounds, alias: tuple[Rule, ...], entry: LogEntry) -> None:
-        tokens, cost = bounds.tokens(plan), nano(bounds.cost(plan.ordered))
+        tokens, cost = bounds.tokens(plan), bounds.cost(plan.ordered)
         demands = [(rule, tokens) for rule in self._rules.tokens]
         demands += [(rule, cost) for rule in (*self._rules.money, *alias)]
         self._use = await self._limits.take(demands)
-        entry.reservation = {"tokens": tokens, "usd": dollars(cost).removesuffix(" USD")}
+        entry.reservation = {"tokens": tokens, "nano_usd": cost}
 
     def settle(self, entry: LogEntry) -> None:
         """Replace what was set aside by what was used."""
@@ -145,7 +145,7 @@ class Ticket:
         """Reserve in each tier what the request may cost there; a tier without room is left out of the plan."""
         reached: dict[str, BudgetSpent] = {}
         for tier, rules in self._capped(plan):
-            cost = nano(bounds.cost(each for each in plan.ordered if each.tier.slug == tier.slug))
+            cost = bounds.cost(each for each in plan.ordered if each.tier.slug == tier.slug)
             try:
                 self._tiers[tier.slug] = await self._limits.take([(rule, cost) for rule in rules])
             except BudgetSpent as spent:
@@ -165,7 +165,7 @@ class Ticket:
 
 def affordable(plan: Plan, bounds: Bounds, spent: BudgetSpent) -> Plan:
     """The plan with those deployments only that cost no more than what is left. Raises `spent` when none does."""
-    rest = without(plan, lambda deployment: nano(bounds.cost([deployment])) > spent.room)
+    rest = without(plan, lambda deployment: bounds.cost([deployment]) > spent.room)
     if not rest.candidates:
         raise spent
     return rest

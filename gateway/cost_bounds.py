@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from math import ceil
 
-from gateway.usage import MILLION
 from routing.engine.plan import Plan
 from routing.engine.snapshot import Deployment
 
 ASSUMED_OUTPUT = 4096  # tokens, where the client states no limit and the model's own is higher or unknown
+NANO_PER_MILLIONTH = 1000  # prices are US dollars per million tokens
 MARGIN = 4  # the input estimate may be short by a quarter: text with few spaces, or in other scripts
 
 
@@ -35,12 +35,14 @@ class Bounds:
         """Input, and the longest answer that any deployment of the plan may write."""
         return self.input + max(map(self.output, plan.ordered), default=0)
 
-    def cost(self, deployments: Iterable[Deployment]) -> Decimal:
-        """USD at the worst price among the deployments; an unknown price counts as nothing."""
-        return max(map(self._cost, deployments), default=Decimal(0))
+    def cost(self, deployments: Iterable[Deployment]) -> int:
+        """Billionths of a US dollar at the worst price among the deployments; an unknown price counts as nothing."""
+        return max(map(self._cost, deployments), default=0)
 
-    def _cost(self, deployment: Deployment) -> Decimal:
+    def _cost(self, deployment: Deployment) -> int:
         price = deployment.price_at(self.time)
         if price is None:
-            return Decimal(0)
-        return (self.input * (price.input or 0) + self.output(deployment) * (price.output or 0)) / MILLION
+            return 0
+        # A bound that is rounded up may be computed in floats; what was used is settled exactly.
+        dollars = self.input * float(price.input or 0) + self.output(deployment) * float(price.output or 0)
+        return ceil(dollars * NANO_PER_MILLIONTH)

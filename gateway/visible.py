@@ -14,6 +14,8 @@ def visible_line(text: object) -> str:
     Of accents and the like piled on one character only a few are kept: a tall pile covers the lines around it.
     """
     line = visible(str(text)).replace("\n", escaped("\n"))
+    if line.isascii() or not any(map(unicodedata.combining, line)):
+        return line
     return "".join(
         shortened(group) if marks else group
         for marks, group in ((marks, "".join(group)) for marks, group in groupby(line, is_mark))

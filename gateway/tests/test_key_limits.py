@@ -197,7 +197,7 @@ def test_the_row_keeps_what_was_set_aside(gateway: LiveGateway):
     row = gateway.row(answer.headers["x-request-id"])
 
     assert row["reservation"]["tokens"] >= 100
-    assert Decimal(row["reservation"]["usd"]) >= row["cost_usd"] > 0
+    assert Decimal(row["reservation"]["nano_usd"]) / 1_000_000_000 >= row["cost_usd"] > 0
 
 
 def test_an_application_says_for_whom_it_asks_in_the_body_or_in_a_header(gateway: LiveGateway):
