@@ -84,7 +84,8 @@ class RequestLines:
         if len(self._waiting) >= MOST_WAITING:
             self._missed += 1
             return
-        self._waiting.append({"event": event, "time": time.time(), "request_id": request_id, **facts})
+        facts.update(event=event, time=time.time(), request_id=request_id)
+        self._waiting.append(facts)
 
     def _write_lines(self, waiting: deque[Facts], missed: int) -> None:
         lines = [self._say(facts) for facts in waiting]
@@ -96,11 +97,17 @@ class RequestLines:
 
 def as_document(facts: Facts) -> bytes:
     """One JSON object, with the fields that all our log lines have."""
-    common = {"event": facts["event"], "level": "info", "logger": "gateway.requests"}
     whole, part = divmod(facts["time"], 1)
-    stamp = f"{second(int(whole))}.{int(part * 1e6):06d}Z"
-    own = {"request_id": facts["request_id"]} if "request_id" in facts else {}
-    return orjson.dumps({**common, "timestamp": stamp, **own, **details(facts)})
+    document = {
+        "event": facts["event"],
+        "level": "info",
+        "logger": "gateway.requests",
+        "timestamp": f"{second(int(whole))}.{int(part * 1e6):06d}Z",
+    }
+    if "request_id" in facts:
+        document["request_id"] = facts["request_id"]
+    document.update(details(facts))
+    return orjson.dumps(document)
 
 
 @lru_cache(maxsize=4)
@@ -113,6 +120,7 @@ def details(facts: Facts) -> Facts:
     """What is particular to the event."""
     if facts["event"] == DECISION:
         plan: Plan = facts["plan"]
+        ordered = plan.ordered
         return {
             "requested_model": plan.requested,
             "routing_mode": plan.alias.mode,
@@ -120,8 +128,8 @@ def details(facts: Facts) -> Facts:
             "alias": plan.alias.name,
             "policy": plan.policy.name,
             "revision": plan.revision,
-            "candidates": [deployment.slug for deployment in plan.ordered],
-            "left_out": [] if plan.ordered else left_out(plan),
+            "candidates": [deployment.slug for deployment in ordered],
+            "left_out": [] if ordered else left_out(plan),
         }
     if facts["event"] == FAILED:
         reasons = [asdict(reason) for reason in facts["verdict"].reasons]
@@ -153,12 +161,12 @@ def as_sentence(facts: Facts) -> bytes:
 
 def sentence(facts: Facts) -> str:
     """The line without the request's id."""
-    said = details(facts)
     if facts["event"] == DECISION:
         plan: Plan = facts["plan"]
         names = [f"{one.provider.upstream} {one.model}" for one in plan.ordered]
         order = ", ".join(names) or f"nothing can answer{in_brackets(left_out(plan))}"
-        return f"{DECISION} {said['requested_model']} → {order} ({said['routing_mode']}, policy {said['policy']})"
+        return f"{DECISION} {plan.requested} → {order} ({plan.alias.mode}, policy {plan.policy.name})"
+    said = details(facts)
     if facts["event"] == FAILED:
         return (
             f"✗ {FAILED} {said['requested_model']}: {said['status']} {said['code']}{tried(facts['verdict'])}"

@@ -1,11 +1,13 @@
 """Text that clients and upstreams chose, made honest to look at on a page."""
 
+import re
 import unicodedata
 from itertools import groupby
 
 from accounts.text import escaped, visible
 
 MOST_MARKS = 4
+UNUSUAL = re.compile("[^\x20-\x7e→←✓✗–…]")  # anything but plain ASCII and the marks of our own lines
 
 
 def visible_line(text: object) -> str:
@@ -13,9 +15,10 @@ def visible_line(text: object) -> str:
 
     Of accents and the like piled on one character only a few are kept: a tall pile covers the lines around it.
     """
-    line = visible(str(text)).replace("\n", escaped("\n"))
-    if line.isascii() or not any(map(unicodedata.combining, line)):
+    line = str(text)
+    if not UNUSUAL.search(line):
         return line
+    line = visible(line).replace("\n", escaped("\n"))
     return "".join(
         shortened(group) if marks else group
         for marks, group in ((marks, "".join(group)) for marks, group in groupby(line, is_mark))
