@@ -19,7 +19,7 @@ from rainymodel_site.local_services.status import (
     span,
     table,
 )
-from rainymodel_site.tests.running import python
+from rainymodel_site.tests.running import eventually, python
 
 ANSWERS, DOWN = DatabaseState(True, "answers"), DatabaseState(False, "does not answer")
 
@@ -54,7 +54,7 @@ def test_a_log_is_appended_to_and_read_from_its_end(tmp_path):
 def test_a_process_is_known_by_its_birth_and_its_words():
     with python("-c", "import sys; sys.stdin.read()", "a-token") as process:
         assert birth(process.pid) == birth(process.pid) != birth(os.getpid())
-        assert has_argument(process.pid, "a-token")
+        eventually(lambda: has_argument(process.pid, "a-token"))  # its words are there a moment after itself
         assert not has_argument(process.pid, "a-tok")
         process.kill()
         process.wait()
