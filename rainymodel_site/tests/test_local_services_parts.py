@@ -52,7 +52,7 @@ def test_a_log_is_appended_to_and_read_from_its_end(tmp_path):
 
 
 def test_a_process_is_known_by_its_birth_and_its_words():
-    with python("-c", "import sys; sys.stdin.read()", "a-token") as process:
+    with python("-c", "import time; time.sleep(600)", "a-token") as process:
         assert birth(process.pid) == birth(process.pid) != birth(os.getpid())
         eventually(lambda: has_argument(process.pid, "a-token"))  # its words are there a moment after itself
         assert not has_argument(process.pid, "a-tok")
