@@ -7,8 +7,9 @@ from decimal import Decimal
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from accounts.caller import Allowed
 from accounts.ledger.rules import Rule
-from accounts.limits import money_limits
+from accounts.limits import rules_for
 
 QUERY = "SELECT scope, name, usd_per_day, usd_per_month FROM accounts_ceiling"
 PAID = "paid"
@@ -53,5 +54,4 @@ def ceiling_rules(
     """One rule for each amount that is set."""
     holder = "paid tiers" if scope == PAID else f"{scope} {name}"
     subject = PAID if scope == PAID else f"{scope}:{name}"
-    limits = money_limits(usd_per_day, usd_per_month)
-    return tuple(Rule(subject, kind, limit, holder) for kind, limit in limits if limit is not None)
+    return rules_for(subject, Allowed(usd_per_day=usd_per_day, usd_per_month=usd_per_month), holder)

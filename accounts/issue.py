@@ -16,10 +16,15 @@ SERVICE_USER = "service"
 def issue_key(owner: User, label: str, **limits: Any) -> tuple[ApiKey, NewKey]:
     """Make, check and store a key. Raises ValidationError; the text of the key exists only in what is returned."""
     row = ApiKey(owner=owner, label=label, **limits)
+    return row, store(row)
+
+
+def store(row: ApiKey) -> NewKey:
+    """Give a new row its secret, check it and write it. Raises ValidationError."""
     new = give_secret(row)
     row.full_clean()
     row.save(force_insert=True)
-    return row, new
+    return new
 
 
 def give_secret(row: ApiKey) -> NewKey:

@@ -1,7 +1,6 @@
 """From what a caller is allowed to the rules of the ledger."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from accounts.caller import Allowed, Caller
 from accounts.ledger.rules import Kind, Rule, nano
@@ -34,16 +33,7 @@ def rules_for(subject: str, allowed: Allowed, holder: str) -> tuple[Rule, ...]:
         ("requests", allowed.requests_per_minute),
         ("running", allowed.concurrent_requests),
         ("tokens", allowed.tokens_per_minute),
-        *money_limits(allowed.usd_per_day, allowed.usd_per_month),
+        ("day", None if allowed.usd_per_day is None else nano(allowed.usd_per_day)),
+        ("month", None if allowed.usd_per_month is None else nano(allowed.usd_per_month)),
     )
     return tuple(Rule(subject, kind, limit, holder) for kind, limit in limits if limit is not None)
-
-
-def money_limits(
-    usd_per_day: Decimal | None, usd_per_month: Decimal | None
-) -> tuple[tuple[Kind, int | None], ...]:
-    """Amounts in billionths of a dollar."""
-    return (
-        ("day", None if usd_per_day is None else nano(usd_per_day)),
-        ("month", None if usd_per_month is None else nano(usd_per_month)),
-    )

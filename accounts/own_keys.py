@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.actor import Actor, acting
-from accounts.issue import give_secret
+from accounts.issue import revoke_keys, store
 from accounts.keys import NewKey
 from accounts.models import ApiKey, Role, User
 
@@ -114,12 +114,9 @@ def roll(
 
 def revoke(key: ApiKey, actor: Actor) -> ApiKey:
     """The key, shut for good; one that was shut before stays as it is."""
-    with acting(lambda: actor), transaction.atomic():
-        row = ApiKey.objects.select_for_update().get(pk=key.pk)
-        if row.revoked_at is None:
-            row.revoked_at = timezone.now()
-            row.save(update_fields=["revoked_at"])
-        return row
+    with acting(lambda: actor):
+        revoke_keys([key.pk])
+    return ApiKey.objects.get(pk=key.pk)
 
 
 def open_keys(owner: User) -> QuerySet[ApiKey]:
@@ -206,14 +203,6 @@ def problem_with_amount(value: Any, most: int | Decimal | None) -> str:
 def plain(amount: int | Decimal) -> str:
     """A number without zeros that say nothing."""
     return f"{amount.normalize():f}" if isinstance(amount, Decimal) else str(amount)
-
-
-def store(row: ApiKey) -> NewKey:
-    """Give a new row its secret, check it and write it. Raises ValidationError."""
-    made = give_secret(row)
-    row.full_clean()
-    row.save(force_insert=True)
-    return made
 
 
 def end(old: ApiKey, new: ApiKey, keep: timedelta) -> None:

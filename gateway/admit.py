@@ -24,7 +24,6 @@ from routing.engine.snapshot import Deployment, Tier
 
 REMEMBERED = 50_000
 REQUESTS = frozenset({"requests"})
-NO_HEADERS: Headers = ()
 
 
 class Limits:
@@ -108,7 +107,8 @@ class Ticket:
         return plan
 
     async def _set_aside(self, plan: Plan, bounds: Bounds, alias: tuple[Rule, ...], entry: LogEntry) -> None:
-        tokens, cost = bounds.tokens(plan), bounds.cost(plan.ordered)
+        ordered = plan.ordered
+        tokens, cost = bounds.tokens(ordered), bounds.cost(ordered)
         demands = [(rule, tokens) for rule in self._rules.tokens]
         demands += [(rule, cost) for rule in (*self._rules.money, *alias)]
         self._use = await self._limits.take(demands)
@@ -144,8 +144,9 @@ class Ticket:
     async def _within_ceilings(self, plan: Plan, bounds: Bounds) -> Plan:
         """Reserve in each tier what the request may cost there; a tier without room is left out of the plan."""
         reached: dict[str, BudgetSpent] = {}
+        ordered = plan.ordered
         for tier, rules in self._capped(plan):
-            cost = bounds.cost(each for each in plan.ordered if each.tier.slug == tier.slug)
+            cost = bounds.cost(each for each in ordered if each.tier.slug == tier.slug)
             try:
                 self._tiers[tier.slug] = await self._limits.take([(rule, cost) for rule in rules])
             except BudgetSpent as spent:

@@ -149,7 +149,6 @@ async def find_answer(exchange: Exchange) -> Answered:
         except AttemptFailed as failed:
             attempt.finish(failed.outcome)
             failover.failed(candidate, failed.outcome)
-            noted += 1
         except BaseException:
             attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
             raise

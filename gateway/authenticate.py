@@ -55,13 +55,17 @@ async def authenticate(call: Call, callers: Callers, bad_keys: BadKeys = BAD_KEY
     try:
         credential = read_credential(call)
         caller = callers.find(credential) or await callers.look_up(credential)
-    except GUESSES as error:
-        bad_keys.note(call.client_address)
-        raise refusal(error) from None
     except (KeyRefused, KeysUnavailable) as error:
-        raise refusal(error) from None
+        raise refused(error, call.client_address, bad_keys) from None
     check_address(caller, call.client_address)
     return caller
+
+
+def refused(error: Exception, address: str, bad_keys: BadKeys = BAD_KEYS) -> GatewayError:
+    """The directory's error as the API says it; a guess is counted. Raises TooManyBadKeys in its place."""
+    if isinstance(error, GUESSES):
+        bad_keys.note(address)
+    return refusal(error)
 
 
 def check_address(caller: Caller, address: str) -> None:
@@ -76,11 +80,7 @@ def read_credential(request: Request) -> str:
     Raises BadRequest, Unauthenticated when there is none, and InvalidApiKey for what cannot be one.
     """
     if request.query_string and carries_key(request.query_string):
-        raise BadRequest(
-            "Do not put an API key into a URL: URLs end up in logs. Send it as `Authorization: Bearer …`, and roll "
-            "the key you just exposed.",
-            code="key_in_url",
-        )
+        raise key_in_url()
     authorization, api_key = request.header(b"authorization"), request.header(b"x-api-key")
     credentials = {credential for credential in (read_bearer(authorization), api_key) if credential}
     if len(credentials) > 1:
@@ -93,6 +93,15 @@ def read_credential(request: Request) -> str:
     if len(credential) > LONGEST_CREDENTIAL or not PRINTABLE.match(credential):
         raise InvalidApiKey
     return credential
+
+
+def key_in_url() -> BadRequest:
+    """A key stood in the URL."""
+    return BadRequest(
+        "Do not put an API key into a URL: URLs end up in logs. Send it as `Authorization: Bearer …`, and roll "
+        "the key you just exposed.",
+        code="key_in_url",
+    )
 
 
 def read_bearer(authorization: str | None) -> str:

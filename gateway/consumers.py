@@ -13,7 +13,7 @@ from gateway.http import GatewayConsumer
 from gateway.listings import auto_config, model_list, provider_list, service_info, status
 from gateway.messages import error_for_query
 from gateway.model_info import model_info
-from gateway.pipeline import serve_request
+from gateway.pipeline import parse, serve_request
 from routing.engine.errors import RoutingError
 from routing.engine.query import Grants, Query
 from routing.engine.resolve import resolve, visible_aliases
@@ -72,7 +72,7 @@ class CountTokens(GatewayConsumer):
         refuse_forms(call)
         caller = await authenticate(call, self.services.callers)
         async with self.services.limits.admit(caller):
-            counted = count_tokens(await call.read_body())
+            counted = await parse(count_tokens, await call.read_body())
             refuse_unknown_model(counted.model, self.services.snapshot(), self.services.grants_of(caller))
             await answer(call, {"input_tokens": counted.tokens})
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
-from routing.engine.plan import Plan
 from routing.engine.snapshot import Deployment
 
 ASSUMED_OUTPUT = 4096  # tokens, where the client states no limit and the model's own is higher or unknown
@@ -31,9 +30,9 @@ class Bounds:
             return self.max_tokens
         return min(deployment.output_limit or ASSUMED_OUTPUT, ASSUMED_OUTPUT)
 
-    def tokens(self, plan: Plan) -> int:
-        """Input, and the longest answer that any deployment of the plan may write."""
-        return self.input + max(map(self.output, plan.ordered), default=0)
+    def tokens(self, deployments: Iterable[Deployment]) -> int:
+        """Input, and the longest answer that any of the deployments may write."""
+        return self.input + max(map(self.output, deployments), default=0)
 
     def cost(self, deployments: Iterable[Deployment]) -> int:
         """Billionths of a US dollar at the worst price among the deployments; an unknown price counts as nothing."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from django.db import connection
 
+from accounts.caller import token_key_id
 from accounts.models import ApiKey, User
 from gateway.models import State
 from gateway.partitions import DAY, midnight
@@ -165,11 +166,6 @@ def key_ids_of(user_id: int | str, only: UUID | None = None) -> list[UUID]:
         if user.subject
     ]
     return ids if only is None else [id for id in ids if id == only]
-
-
-def token_key_id(issuer: str, subject: str) -> UUID:
-    """The id that stands for somebody's access tokens, as accounts.caller.token_caller makes it."""
-    return uuid5(NAMESPACE_URL, f"{issuer}#{subject}")
 
 
 def read_sums(

@@ -1,6 +1,8 @@
 """What happens to a request, on one screen."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from accounts.callers import Caller
 from gateway.admit import Ticket
@@ -22,6 +24,7 @@ from routing.engine.query import Grants, Query
 from routing.engine.snapshot import Snapshot
 
 GRACE = 0.1  # seconds between the end of the search and the end of everything
+Read = TypeVar("Read")
 LARGE_BODY = 512 * 1024  # bytes; reading more than this takes long enough for others to notice
 
 
@@ -37,7 +40,7 @@ async def serve_admitted(
     call: Call, caller: Caller, services: Services, dialect: Dialect, entry: LogEntry, ticket: Ticket
 ) -> None:
     """What follows once the caller's rates have room for one more."""
-    request = await parse(dialect, await call.read_body())
+    request = await parse(dialect.parse, await call.read_body())
     snapshot = services.snapshot()  # one snapshot from here to the end
     query = query_for(call, request, services.grants_of(caller), services.wall_clock())
     describe_query(entry, call, request, query)
@@ -53,11 +56,11 @@ async def serve_admitted(
         ticket.settle(entry)
 
 
-async def parse(dialect: Dialect, body: bytes) -> ModelRequest:
-    """The checked request; a large one is read in a thread, so that other requests go on. Raises BadRequest."""
+async def parse(read: Callable[[bytes], Read], body: bytes) -> Read:
+    """What `read` makes of a body; of a large one in a thread, so that other requests go on. Raises BadRequest."""
     if len(body) < LARGE_BODY:
-        return dialect.parse(body)
-    return await asyncio.to_thread(dialect.parse, body)
+        return read(body)
+    return await asyncio.to_thread(read, body)
 
 
 def query_for(call: Call, request: ModelRequest, grants: Grants, time: float) -> Query:

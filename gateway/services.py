@@ -81,7 +81,7 @@ class Services:
         await self.pool.open()  # without waiting: a pool that waited in vain closes itself for good
         await self.store.load()
         jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run, self.lines.run]
-        jobs.append(self.limits.ledger.run)
+        jobs += [self.limits.ledger.run]
         jobs += [partial(job, self) for job in JOBS]
         self.tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
         self._running = True

@@ -1,5 +1,7 @@
 """Server-sent events, as bytes: splitting what upstreams send, writing what clients read."""
 
+from typing import Any
+
 import orjson
 
 DONE = b"data: [DONE]\n\n"
@@ -14,6 +16,12 @@ class EventTooLarge(ValueError):
 def frame(payload: object) -> bytes:
     """One `data:` frame holding the JSON of `payload`."""
     return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+def named_frame(event: dict[str, Any]) -> bytes:
+    """One frame with the event's type on the `event:` line, which clients of these dialects go by."""
+    kind: str = event["type"]
+    return b"event: " + kind.encode() + b"\n" + frame(event)
 
 
 class EventSplitter:

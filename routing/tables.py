@@ -7,7 +7,7 @@ from django.db import models
 
 from routing.models import Alias, Deployment, PolicyStep, Price, Provider, Route, Tier, TierPolicy
 
-# Everything else in models.py is about publishing itself, or secret.
+# Everything else in models/ is about publishing itself, or secret.
 NOT_PUBLISHED = frozenset({"ProviderSecret", "CatalogueRevision", "PublishingSwitch", "SeededRow"})
 
 

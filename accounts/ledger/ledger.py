@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from accounts.key_rows import UNREACHABLE
 from accounts.ledger.allowance import IDLE_REPORTS, SMALL, Allowance
 from accounts.ledger.postgres import Answer, Ask, bury, register, sync
 from accounts.ledger.rules import KINDS, MONEY, SLIDING, Calendar, Rule, period_of
@@ -21,7 +21,6 @@ BURY_SECONDS = 10.0
 QUESTION_SECONDS = 2.0
 SECOND_LOOK = 0.1  # another worker may be about to return the last slot
 SILENCE_SECONDS = 1.0  # after a failed question rates are judged from memory for this long
-UNREACHABLE = (psycopg.Error, OSError, TimeoutError)
 Demand = tuple[Rule, int]
 
 

@@ -29,7 +29,7 @@ def provider_for(settings: Any, behaviour: str, client_id: str = CLIENT_ID) -> I
 
 
 class Visitor:
-    """A browser. `at_provider` is where the provider sent it last."""
+    """A browser of somebody who has not signed in yet."""
 
     def __init__(self, provider: FakeLogin) -> None:
         self.provider, self.browser = provider, Client()

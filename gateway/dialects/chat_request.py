@@ -91,7 +91,7 @@ def read_needs(payload: dict[str, Any], *, images: int, audio: int) -> frozenset
 
 
 def estimate_tokens(body: bytes, messages: list[dict[str, Any]], images: int) -> int:
-    """Input tokens by the formula of this module."""
+    """Input tokens by the formula of gateway.parse."""
     size = len(body) - (data_url_bytes(messages) if images else 0)
     return max(1, size // BYTES_PER_TOKEN) + images * TOKENS_PER_IMAGE
 

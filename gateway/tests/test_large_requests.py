@@ -58,7 +58,7 @@ def test_a_larger_body_takes_longer_in_proportion(dialect: str, fields: Callable
 async def test_others_go_on_while_a_large_body_is_read():
     body = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}] * 100_000})
     assert len(body) > LARGE_BODY
-    reading = asyncio.ensure_future(parse(DIALECTS["chat"], body))
+    reading = asyncio.ensure_future(parse(DIALECTS["chat"].parse, body))
     turns = 0
     while not reading.done():
         turns += 1

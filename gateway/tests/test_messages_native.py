@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from gateway.dialects.dialect import NotAnAnswer, RefusedInside
 from gateway.dialects.messages import Messages
 from gateway.dialects.messages.native import MessagesCheck
+from gateway.upstream.bodies import check_answer
+from gateway.upstream.wire import UpstreamCall
+from routing.engine.snapshot import Deployment, Provider, Tier
 
 START: dict[str, Any] = {
     "type": "message_start",
@@ -318,6 +322,18 @@ def test_a_whole_message_passes_with_the_deployments_model() -> None:
 
     assert body == {**MESSAGE, "model": "the-model"}
     assert size == 2 + 3 + 7
+
+
+def test_a_message_without_usage_has_none_that_could_be_booked() -> None:
+    provider = Provider("sun", "sun", base_url="http://127.0.0.1:9/v1")
+    deployment = Deployment("sun/it", provider, "the-model", Tier("paid", "Paid", "paid", 1))
+    call = UpstreamCall(deployment, "messages", {}, False, "a-credential", 1.0)
+    told = {name: value for name, value in MESSAGE.items() if name != "usage"}
+    body, _, usage = check_answer(orjson.dumps(told), call)
+
+    assert usage is None
+    assert body["usage"] == {"input_tokens": 0, "output_tokens": 0}
+    assert check_answer(orjson.dumps(MESSAGE), call)[2] == MESSAGE["usage"]
 
 
 def test_a_message_that_says_nothing_but_why_it_stopped_is_an_answer() -> None:

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from accounts.caller import Defaults, token_caller
+from accounts.caller import Defaults, token_caller, token_key_id
 from accounts.models import User
 from accounts.tests.people import key_of, person
 from gateway.models import RequestLog
-from gateway.own_usage import Sums, daily, month_to_date, requests_of, token_key_id, total
+from gateway.own_usage import Sums, daily, month_to_date, requests_of, total
 from gateway.uuid7 import IdMaker
 
 pytestmark = pytest.mark.django_db

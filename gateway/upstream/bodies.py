@@ -20,18 +20,23 @@ MAX_ERROR_BODY = 64 * 1024
 LAST_PACKET = 0.1  # seconds
 
 
-def check_answer(raw: bytes, call: UpstreamCall) -> tuple[dict[str, Any], int]:
-    """A JSON answer as clients may see it, and the bytes of text in it. Raises AttemptFailed when it is none."""
+def check_answer(raw: bytes, call: UpstreamCall) -> tuple[dict[str, Any], int, dict[str, Any] | None]:
+    """A JSON answer as clients may see it, the bytes of text in it, and the upstream's own usage if it told any.
+
+    Raises AttemptFailed when it is none.
+    """
     try:
         body = classify.read_json(raw)
         if isinstance(body, dict) and body.get("error"):
             raise RefusedInside(classify.error_object(raw))
-        return DIALECTS[call.dialect].check_answer(body, call.deployment.model)
+        usage = body.get("usage") if isinstance(body, dict) else None  # the check may fill in a missing one
+        answer, written = DIALECTS[call.dialect].check_answer(body, call.deployment.model)
     except (orjson.JSONDecodeError, NotAnAnswer):
         raise AttemptFailed(classify.bad_response()) from None
     except RefusedInside as refused:
         outcome = classify.classify_error_object(refused.error, call.credential or "")
         raise AttemptFailed(outcome) from None
+    return answer, written, usage if isinstance(usage, dict) else None
 
 
 async def read_capped(

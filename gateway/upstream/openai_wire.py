@@ -57,13 +57,10 @@ class OpenAIWire:
             raise AttemptFailed(classify.timed_out()) from None
         except (aiohttp.ClientError, ConnectionError):
             raise AttemptFailed(classify.bad_response(200)) from None
-        body, output_bytes = check_answer(raw, call)
-        usage = body.get("usage")
-        return Completion(
-            body, first_content, usage if isinstance(usage, dict) else None, output_bytes, edits
-        )
+        body, output_bytes, usage = check_answer(raw, call)
+        return Completion(body, first_content, usage, output_bytes, edits)
 
-    async def open_stream(self, call: UpstreamCall) -> "OpenAIStream":
+    async def open_stream(self, call: UpstreamCall) -> OpenAIStream:
         """A stream that has its first content. Raises AttemptFailed."""
         started = time.monotonic()
         try:

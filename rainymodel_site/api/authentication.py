@@ -11,21 +11,19 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
-from accounts.actor import Actor
 from accounts.caller import Caller
 from accounts.errors import KeyRefused, KeysUnavailable
 from accounts.models import ApiKey, Role, User
 from gateway.authenticate import (
-    BAD_KEYS,
-    GUESSES,
     KEY_PARAMETERS,
     check_address,
+    key_in_url,
     no_key,
     read_bearer,
     read_credential,
-    refusal,
+    refused,
 )
-from gateway.errors import BadRequest, NotAllowed
+from gateway.errors import NotAllowed
 from rainymodel_site.api.credentials import find, note_use
 from rainymodel_site.audit import client_address
 
@@ -75,11 +73,8 @@ class ByKey(BaseAuthentication):
             return None
         try:
             known = find(read_credential(headers))
-        except GUESSES as error:
-            BAD_KEYS.note(headers.client_address)
-            raise refusal(error) from None
         except (KeyRefused, KeysUnavailable) as error:
-            raise refusal(error) from None
+            raise refused(error, headers.client_address) from None
         check_address(known.caller, headers.client_address)
         if known.key is not None:
             note_use(known.key)
@@ -145,11 +140,7 @@ def refuse_keys_in_url(query: str) -> None:
     for name, value in parse_qsl(query, keep_blank_values=True):
         named = name.lower() in KEY_PARAMETERS and not (name.lower() == "key" and is_id(value))
         if named or value.startswith("sk-"):
-            raise BadRequest(
-                "Do not put an API key into a URL: URLs end up in logs. Send it as `Authorization: Bearer …`, and "
-                "roll the key you just exposed.",
-                code="key_in_url",
-            )
+            raise key_in_url()
 
 
 def is_id(text: str) -> bool:
@@ -159,8 +150,3 @@ def is_id(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def actor_of(request: Request) -> Actor:
-    """Whom the audit names for what this request does."""
-    return Actor(request.user.get_username(), client_address(request._request))

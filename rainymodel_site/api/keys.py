@@ -14,13 +14,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import own_keys
+from accounts.actor import current_actor
 from accounts.caller import CALLING_ROLES
 from accounts.issue import revoke_keys, service_user
 from accounts.models import ApiKey, Role, User
 from accounts.site import pausing
 from gateway.errors import NotAllowed
 from rainymodel_site.api import shapes
-from rainymodel_site.api.authentication import actor_of
 from rainymodel_site.api.bodies import read_body, read_query
 from rainymodel_site.api.envelope import Conflict
 from rainymodel_site.api.paging import page_of, page_shape
@@ -54,7 +54,7 @@ class Keys(APIView):
         owner = owner_for(request, wanted.pop("owner", ""))
         id = creation_id(request, wanted.pop("id", None), f"keys of {owner.pk}")
         try:
-            key, new = own_keys.create(owner, actor_of(request), wanted.pop("label"), id=id, **wanted)
+            key, new = own_keys.create(owner, current_actor(), wanted.pop("label"), id=id, **wanted)
         except own_keys.AlreadyMade as error:
             raise made_already(error.made) from None
         return created(key, new.text)
@@ -74,13 +74,13 @@ class OneKey(APIView):
         key = key_with(request, id)
         refuse_limited_key(request)
         wanted = read_body(request, shapes.KeyChange, partial=True)
-        changed = own_keys.change(key, actor_of(request), **wanted) if wanted else key
+        changed = own_keys.change(key, current_actor(), **wanted) if wanted else key
         return Response(shapes.KeyRow(changed).data)
 
     @extend_schema(responses=shapes.KeyRow)
     def delete(self, request: Request, id: str) -> Response:
         """Revoke it for good; gateways refuse it within 2 s. Once more changes nothing."""
-        return Response(shapes.KeyRow(own_keys.revoke(key_with(request, id), actor_of(request))).data)
+        return Response(shapes.KeyRow(own_keys.revoke(key_with(request, id), current_actor())).data)
 
 
 class RollKey(APIView):
@@ -96,7 +96,7 @@ class RollKey(APIView):
         chosen = creation_id(request, wanted.get("id"), f"roll of {key.pk}")
         try:
             keep = timedelta(hours=wanted["keep_hours"])
-            rolled, new = own_keys.roll(key, actor_of(request), keep, id=chosen)
+            rolled, new = own_keys.roll(key, current_actor(), keep, id=chosen)
         except own_keys.AlreadyMade as error:
             raise made_already(error.made) from None
         return created(rolled, new.text)

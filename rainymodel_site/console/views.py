@@ -19,7 +19,7 @@ from rainymodel_site.console.catalogue import DraftUnusable, read_draft
 from rainymodel_site.console.found import discover
 from rainymodel_site.console.trial import MOST_AT_ONCE, Trial, try_all
 from routing.admin.publishing import announce
-from routing.discovery import Offer
+from routing.discovery import UNFIT, Offer
 from routing.discovery_add import add_offers, chosen_offers, usual_tier
 from routing.models import Deployment, Provider, Tier
 from routing.publish import publishing_lock
@@ -87,7 +87,7 @@ def discover_found(request: HttpRequest, pk: int) -> HttpResponse:
         "provider": provider,
         "new": new,
         "here": [offer for offer in found if offer.is_known],
-        "unfit": [offer for offer in found if not offer.is_new and not offer.is_known],
+        "unfit": [offer for offer in found if offer.state == UNFIT],
         "offers": signing.dumps([asdict(offer) for offer in new], salt=salt(pk), compress=True),
         "tiers": Tier.objects.all(),
         "usual": usual_tier(provider),

@@ -8,11 +8,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.admin.keys import read_ids
+from accounts.caller import token_key_id
 from accounts.models import ApiKey, User
 from accounts.site import example_request, site_address
 from gateway.models import State
 from gateway.narrative import duration
-from gateway.own_usage import DayUse, RequestRow, Sums, daily, requests_of, token_key_id, total
+from gateway.own_usage import DayUse, RequestRow, Sums, daily, requests_of, total
 from rainymodel_site import env
 from rainymodel_site.keys.access import for_callers
 from rainymodel_site.keys.charts import MEASURES, REQUESTS, cost, count, draw, money

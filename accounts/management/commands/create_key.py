@@ -12,7 +12,7 @@ from accounts.issue import issue_key, service_user
 from accounts.models import User
 from accounts.site import example_request, site_address
 
-# Options that are columns of the key, and how the command calls them. What nothing checks yet is not offered.
+# Options that are columns of the key, and how the command calls them; the others are on the key's page.
 OPTIONS = {
     "requests_per_minute": "rpm",
     "concurrent_requests": "concurrency",

@@ -8,15 +8,9 @@ from gateway.dialects.messages.blocks import BlockQueue
 from gateway.dialects.messages.errors import error_object
 from gateway.dialects.messages.settings import shows_thinking
 from gateway.errors import GatewayError
-from gateway.sse import frame
+from gateway.sse import named_frame
 from gateway.upstream.chunks import text_bytes
 from gateway.usage import Usage, estimate_usage, read_usage
-
-
-def named_frame(event: Event) -> bytes:
-    """An event with its type on the `event:` line, which Anthropic's SDKs go by."""
-    kind: str = event["type"]
-    return b"event: " + kind.encode() + b"\n" + frame(event)
 
 
 class EventEncoder:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from gateway.dialects.dialect import Event, ModelRequest, NotAnAnswer, RefusedInside
 from gateway.dialects.responses.answer import new_response
 from gateway.dialects.responses.stream import failure, frame
 from gateway.errors import GatewayError
+from gateway.sse import named_frame
 
 FINAL = ("response.completed", "response.incomplete")
 CALLS = ("function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call")
@@ -164,4 +163,4 @@ class RelayEncoder:
         self._next = (number if type(number) is int and 0 <= number < HIGHEST_NUMBER else self._next) + 1
         if event["type"] == "response.created":
             self._response = {"output": [], **event["response"]}
-        return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+        return named_frame(event)

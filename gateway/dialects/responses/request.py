@@ -74,7 +74,6 @@ def parse_responses(body: bytes) -> ModelRequest:
         model=payload.get("model") or DEFAULT_MODEL,
         dialect="responses",
         stream=payload.get("stream", False),
-        include_usage=True,
         needs=read_needs(payload, parts),
         input_tokens=estimate_tokens(body, parts),
         max_tokens=payload.get("max_output_tokens"),

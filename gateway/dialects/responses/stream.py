@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import orjson
-
 from gateway.dialects.dialect import Event, ModelRequest
 from gateway.dialects.responses.answer import (
     arguments_of,
@@ -19,6 +17,7 @@ from gateway.dialects.responses.answer import (
 from gateway.dialects.responses.items import FunctionCall, Message, OpenItem, Reasoning
 from gateway.dialects.responses.tools import called_tools
 from gateway.errors import GatewayError
+from gateway.sse import named_frame
 
 
 class TranslatingEncoder:
@@ -141,5 +140,4 @@ def failure(response: Event, output: list[Event], error: GatewayError) -> Iterat
 
 def frame(event: Event, number: int) -> bytes:
     """One event with its name and its number."""
-    numbered = orjson.dumps({"type": event["type"], "sequence_number": number, **event})
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), numbered)
+    return named_frame({"type": event["type"], "sequence_number": number, **event})
