@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,11 +20,12 @@ import psycopg
 from bench.cores import Cores, on
 from bench.loads import CannotMeasure, last_line
 from bench.measure import children
+from bench.ports import free_port
 from rainymodel_site.env import DECLARED, DEVELOPMENT, PROJECT
 from rainymodel_site.postgres import EmbeddedPostgres
 
-PREPARE_SECONDS = 60.0
-READY_SECONDS = 30.0
+PREPARE_SECONDS = 120.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 FLUSH_SECONDS = 15.0
 LEDGER = "/__ledger__"
@@ -183,10 +183,3 @@ def is_ready(port: int) -> bool:
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

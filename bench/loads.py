@@ -9,7 +9,7 @@ from typing import Any
 from bench.cores import on
 from rainymodel_site.env import PROJECT
 
-PATIENCE = 20.0  # seconds beyond a load's own time until its client counts as hanging
+PATIENCE = 60.0  # seconds beyond a load's own time until its client counts as hanging
 
 SYSTEM = "You answer questions about the weather briefly, in plain words, and say so when you do not know."
 QUESTION = (

@@ -47,7 +47,7 @@ def test_a_short_run_reports_every_figure_and_accounts_for_every_request(capsys:
 
     code = main(["--short"])
 
-    said = capsys.readouterr().out
+    said, errors = capsys.readouterr()
     for figure in (
         "CPU per request",
         "requests per second",
@@ -57,7 +57,7 @@ def test_a_short_run_reports_every_figure_and_accounts_for_every_request(capsys:
         "p99",
         "at rest",
     ):
-        assert figure in said
+        assert figure in said, errors
     assert "nan" not in said
     found = re.search(
         r"Counts: (\d+) requests answered and (\d+) failed; the upstream saw (\d+), (\d+) of them direct; (\d+) log",

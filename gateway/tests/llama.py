@@ -16,7 +16,8 @@ import httpx
 import numpy
 from gguf import GGUFWriter, TokenType
 
-from gateway.tests.live import PROJECT, free_port
+from bench.ports import free_port
+from gateway.tests.live import PROJECT
 
 WORD = "rain\u2581"  # what follows each letter is the next, and after the blank the first
 TEMPLATE = "{% for message in messages %}{{ message.content }} {% endfor %}"

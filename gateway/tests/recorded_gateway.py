@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-from gateway.tests.live import LiveGateway, free_port, fresh_database, prepare, serving
+from bench.ports import free_port
+from gateway.tests.live import LiveGateway, fresh_database, prepare, serving
 from gateway.upstream.scripted import ScriptedUpstream, scripted_upstream
 
 QUICK = {"address_class": "private", "connect_limit": 1, "first_content_limit": 5, "idle_limit": 1}

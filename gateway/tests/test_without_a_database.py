@@ -13,7 +13,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from accounts.keys import make_key
-from gateway.tests.live import free_port, fresh_database, prepare, serving
+from bench.ports import free_port
+from gateway.tests.live import fresh_database, prepare, serving
 
 MASTER = "a-master-key-for-tests-only-0123456789"
 SMALL = {

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.tests.live import PROJECT, LiveGateway, free_port, fresh_database, prepare, serving
+from bench.ports import free_port
+from gateway.tests.live import PROJECT, LiveGateway, fresh_database, prepare, serving
 from gateway.upstream.scripted import ScriptedUpstream
 
 LITELLM_KEY = "sk-litellm-key-of-the-tests-0123456789"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rainymodel_site.listening import listen
+from bench.ports import free_port
 from rainymodel_site.postgres import running as postgres_running
 from rainymodel_site.tests.running import fetch, finished, is_alive, python
 
@@ -46,14 +46,9 @@ def launched(state: Path, **more: str):
         "RAINYMODEL_STATE_DIR": str(state),
         "DATABASE_URL": "",
         "RAINYMODEL_ENV": "",
-        "PORT": free_port(),
+        "PORT": str(free_port()),
     }
     return python("-m", "rainymodel_site.launch", **settings | more)
-
-
-def free_port() -> str:
-    with listen("127.0.0.1", 0) as found:
-        return str(found.getsockname()[1])
 
 
 def read_banner(process: subprocess.Popen[str]) -> str:
@@ -210,7 +205,7 @@ def test_a_database_url_that_is_none_is_told(tmp_path):
 
 def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path):
     said = one_sentence(
-        tmp_path, DATABASE_URL=f"postgresql://user:hunter2@127.0.0.1:{free_port()}/rainymodel"
+        tmp_path, DATABASE_URL=f"postgresql://user:hunter2@127.0.0.1:{free_port()!s}/rainymodel"
     )
 
     assert "database of DATABASE_URL does not answer" in said

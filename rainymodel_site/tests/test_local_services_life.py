@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pytest
 from django.core.management import CommandError, call_command
 
+from bench.ports import free_port
 from rainymodel_site import env
 from rainymodel_site.listening import listen
 from rainymodel_site.local_services.processes import birth
@@ -87,8 +88,8 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     settings = {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "RAINYMODEL_STATE_DIR": str(state),
-        "PORT": free_port(),
-        "OPENWEBUI_PORT": free_port(),
+        "PORT": str(free_port()),
+        "OPENWEBUI_PORT": str(free_port()),
         "OPENWEBUI_API_KEY": "sk-rm_of-the-test",
     }
     made = Ground(state, settings)
@@ -104,11 +105,6 @@ def end(ground: Ground) -> None:
     if record and record.child_runs():
         with suppress(ProcessLookupError):
             os.killpg(record.child, signal.SIGKILL)
-
-
-def free_port() -> str:
-    with listen("127.0.0.1", 0) as found:
-        return str(found.getsockname()[1])
 
 
 def test_a_life_from_start_to_stop(ground):
@@ -329,7 +325,7 @@ def test_open_webui_that_is_not_installed_is_told_with_what_to_do(ground):
 
 def test_a_database_that_is_down_is_told_without_its_password(ground):
     ground.started()
-    url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/rainymodel"
+    url = f"postgresql://user:hunter2@127.0.0.1:{free_port()!s}/rainymodel"
     code, said, errors = ground.services("status", NAME, DATABASE_URL=url)
 
     assert code == 1

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from django.db import InterfaceError, OperationalError
 
-from gateway.tests.live import free_port, serving
+from bench.ports import free_port
+from gateway.tests.live import serving
 from rainymodel_site.failures import is_away
 
 

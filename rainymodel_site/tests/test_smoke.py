@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from gateway.tests.live import LiveGateway, free_port
+from bench.ports import free_port
+from gateway.tests.live import LiveGateway
 from gateway.upstream.scripted import scripted_upstream
 from rainymodel_site.tests.smoking import LITELLM_KEY, gateway_with, manage, smoke
 from routing.management.commands.load_catalogue import read_seed
