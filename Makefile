@@ -9,10 +9,10 @@ TESTS_AT_ONCE ?= 2
 CHECKED := RAINYMODEL_ENV=development RAINYMODEL_STATE_DIR=build/checks DATABASE_URL=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check style types imports migrations lengths locks fmt bench lock
+.PHONY: help run test check style types imports migrations lengths locks fmt bench reliability chaos soak lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(INSTALLED) ## start the gateway on this machine: http://localhost:8080 (PORT=... for another port)
 	@exec $(PYTHON) -m rainymodel_site.launch
@@ -47,6 +47,15 @@ fmt: $(INSTALLED_DEV) ## put the code into the project's form
 
 bench: $(INSTALLED) ## measure the gateway against a fake upstream on this machine
 	@$(PYTHON) -m bench $(ARGS)
+
+reliability: $(INSTALLED_DEV) ## try what is promised when things go wrong, about an hour; writes docs/reliability.md
+	@$(PYTHON) -m bench.reliability --write $(ARGS)
+
+chaos: $(INSTALLED) ## 100,000 requests while workers are killed and Postgres is frozen
+	@$(PYTHON) -m bench.reliability --only chaos $(ARGS)
+
+soak: $(INSTALLED) ## half an hour of mixed load: does memory grow, is anything left open
+	@$(PYTHON) -m bench.reliability --only soak $(ARGS)
 
 lock: $(INSTALLED_DEV) ## write requirements*.txt anew from pyproject.toml (ARGS="--upgrade" for newer versions)
 	@$(PYTHON) bin/locks.py write $(ARGS)

@@ -134,13 +134,18 @@ def gateway_worker(port: int, environment: Mapping[str, str], log: Path) -> Iter
         log.open("wb") as output,
         process("manage.py", "serve", environment=environment, output=output) as server,
     ):
-        until = time.monotonic() + READY_SECONDS
-        while not is_ready(port):
-            if server.poll() is not None or time.monotonic() > until:
-                raise CannotMeasure(f"The gateway did not become ready: {last_line(log.read_text())}")
-            time.sleep(0.05)
+        wait_until_ready(server, port, log)
         (worker,) = children(server.pid)
         yield worker
+
+
+def wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return when the gateway takes requests. Raises CannotMeasure with the last line of its log."""
+    until = time.monotonic() + READY_SECONDS
+    while not is_ready(port):
+        if server.poll() is not None or time.monotonic() > until:
+            raise CannotMeasure(f"The gateway did not become ready: {last_line(log.read_text())}")
+        time.sleep(0.05)
 
 
 @contextmanager

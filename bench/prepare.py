@@ -1,8 +1,11 @@
-"""Fills the benchmark's database: `python -m bench.prepare UPSTREAM_URL` prints the API key.
+"""Fills the database of a benchmark: `python -m bench.prepare UPSTREAM_URL` prints the API key.
+
+With `--catalogue` in the place of the URL the catalogue is read from standard input instead.
 
 A process of its own, because Django reads its settings once.
 """
 
+import json
 import sys
 from typing import Any
 
@@ -24,6 +27,11 @@ LIMITS: dict[str, int] = {
 
 
 def main(upstream: str) -> str:
+    """The API key of a database that is filled for this upstream, or with the catalogue of standard input."""
+    return fill(json.load(sys.stdin) if upstream == "--catalogue" else catalogue(upstream))
+
+
+def fill(rows: dict[str, Any]) -> str:
     """Migrate, load, publish, make a key that allows the load."""
     django.setup()
     from django.core.management import call_command
@@ -33,7 +41,7 @@ def main(upstream: str) -> str:
     from routing.publish import publish
 
     call_command("migrate", verbosity=0)
-    load_rows(catalogue(upstream), overwrite=True)
+    load_rows(rows, overwrite=True)
     publish("bench")
     _, key = issue_key(service_user(), "bench", **LIMITS)
     return key.text
