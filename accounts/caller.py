@@ -34,6 +34,7 @@ class Caller:
     """One accepted key and what it may do. None and () mean no restriction; `expires_at` is seconds since 1970.
 
     `source` is `database`, `environment` or `sso` (an access token). `operator` marks RAINYMODEL_MASTER_KEY.
+    `limited_as` is the id of the first of the keys that this one replaced: rolling gives no new limits.
     """
 
     key_id: str
@@ -57,6 +58,7 @@ class Caller:
     store_prompts: bool = False
     operator: bool = False
     account: Allowed = NO_LIMITS
+    limited_as: str = ""
 
     @property
     def allowed(self) -> Allowed:

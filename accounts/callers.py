@@ -2,14 +2,15 @@
 
 A credential is checked in this order: the environment's keys, the shape and checksum of a key, the database, the
 secret in constant time, the key's state. An access token of the sign-in provider is verified, then its person is looked
-up. Answers are remembered for 30 s under the credential's SHA-256 and forgotten
-at once when keys or users change. Without the database, keys that were seen within a day work on.
+up. Answers are remembered under the credential's SHA-256 and checked again after 30 s, and at
+once when keys or users change. No known key waits long for that: while a slow database is asked, memory answers.
+Without the database, keys that were seen within a day work on, after a restart those of the key file.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -28,9 +29,19 @@ from accounts.errors import (
     KeyRefused,
     KeysUnavailable,
 )
-from accounts.key_rows import UNREACHABLE, find_person, find_row, read_change_number, write_last_used
+from accounts.key_file import KeyFile
+from accounts.key_rows import (
+    UNREACHABLE,
+    KeyRow,
+    answer_within,
+    find_person,
+    find_row,
+    read_change_number,
+    read_shut_keys,
+    write_last_used,
+)
 from accounts.keys import hash_key, parse_key, same_hash
-from accounts.oidc.bearer import AccessTokens, looks_like_token
+from accounts.oidc.bearer import AccessTokenExpired, AccessTokens, looks_like_token
 from accounts.oidc.tokens import Identity
 from accounts.pausing import NEVER, Pausing
 
@@ -40,8 +51,15 @@ log = structlog.get_logger("accounts.callers")
 FRESH_SECONDS = 30.0
 KNOWN_SECONDS = 86_400.0  # how long a key works on without a database to ask
 QUERY_SECONDS = 2.0
+PATIENCE = 0.25  # how long a request with a known key waits for a question before memory answers
+SAVE_SECONDS, SAVE_AGAIN_AFTER = (
+    60.0,
+    3600.0,
+)  # changed keys are saved at most so often, unchanged ones so seldom
+SAVING_SECONDS = 15.0
 SILENCE_SECONDS = 5.0  # after a failed question nobody asks again for this long
 REMEMBERED = 50_000
+NEVER_FRESH = -1  # a generation that never is the present one
 NO_DEFAULTS = Defaults()
 
 Value = TypeVar("Value")
@@ -80,10 +98,11 @@ class CallerDirectory:
         remembered: int = REMEMBERED,
         pausing: Pausing = NEVER,
         tokens: AccessTokens | None = None,
+        file: KeyFile | None = None,
     ) -> None:
         self._pool, self._pepper, self._defaults = pool, pepper, defaults
         self._clock, self._monotonic, self._remembered = clock, monotonic, remembered
-        self._pausing, self._tokens = pausing, tokens
+        self._pausing, self._tokens, self._file = pausing, tokens, file
         self._environment = callers_of(environment_keys, pepper, defaults)
         # Two memories, so that a flood of wrong keys cannot push out the right ones.
         self._known: OrderedDict[bytes, Known] = OrderedDict()
@@ -117,7 +136,7 @@ class CallerDirectory:
             return caller
         kid = parse_key(credential)
         if kid is not None:
-            return self._usable(await self._ask_once(digest, partial(self._find_key, kid, hashed)))
+            return self._usable(await self._ask_once(digest, partial(self._find_key, kid, hashed), hashed))
         if self._tokens is not None and looks_like_token(credential):
             identity = await self._tokens.read(credential)
             return self._usable(await self._ask_once(digest, partial(self._find_person, identity)))
@@ -143,11 +162,20 @@ class CallerDirectory:
         try:
             async with asyncio.timeout(QUERY_SECONDS):
                 number = await read_change_number(self._pool)
+                if number != self._change_number:
+                    self._drop(await read_shut_keys(self._pool))
         except UNREACHABLE:
             self._silent_until = self._monotonic() + SILENCE_SECONDS
             raise
         self._silent_until = float("-inf")
+        if self._file is not None:
+            self._file.forget()
         return await self.refresh(number)
+
+    async def save_keys(self) -> None:
+        """Write the key file when it is due; raises like check_for_changes."""
+        if self._file is not None and self._change_number is not None:
+            await self._file.save_when_due(self._pool, self._change_number, self._remembered)
 
     async def flush_last_used(self) -> None:
         """Write when keys were last used. Raises like check_for_changes, and then keeps what it could not write."""
@@ -161,13 +189,20 @@ class CallerDirectory:
             self._touched |= touched
             raise
 
-    async def _ask_once(self, digest: bytes, find: Callable[[], Awaitable[Caller]]) -> Caller:
+    async def _ask_once(
+        self, digest: bytes, find: Callable[[], Coroutine[Any, Any, Caller]], hashed: bytes | None = None
+    ) -> Caller:
         """Requests that ask for the same credential at the same time share one question."""
+        known = self._remembered_caller(digest)
+        if known is not None and self._monotonic() < self._silent_until:
+            return known
         question = (digest, self._generation)
         task = self._asking.get(question)
         if task is None:
-            task = self._asking[question] = asyncio.ensure_future(self._ask(digest, find))
+            task = self._asking[question] = asyncio.ensure_future(self._ask(digest, find, hashed))
             task.add_done_callback(lambda done: self._forget_question(question, done))
+        if known is not None and not (await asyncio.wait({task}, timeout=PATIENCE))[0]:
+            return known
         # The client that asked first may leave; the others still wait for the answer.
         return await asyncio.shield(task)
 
@@ -176,19 +211,20 @@ class CallerDirectory:
         if not task.cancelled():
             task.exception()  # read, so that an answer nobody waited for is no warning
 
-    async def _ask(self, digest: bytes, find: Callable[[], Awaitable[Caller]]) -> Caller:
+    async def _ask(
+        self, digest: bytes, find: Callable[[], Coroutine[Any, Any, Caller]], hashed: bytes | None
+    ) -> Caller:
         generation = self._generation  # of before the question: a change meanwhile makes the answer stale
         if self._monotonic() < self._silent_until:
-            return self._from_memory(digest)
+            return await self._without_database(digest, hashed)
         try:
-            async with asyncio.timeout(QUERY_SECONDS):
-                caller = await find()
+            caller = await answer_within(QUERY_SECONDS, find())
         except KeyRefused as refusal:
             raise self._refuse(digest, refusal, generation) from None
         except UNREACHABLE as error:
             log.warning("API keys cannot be checked", problem=type(error).__name__)
             self._silent_until = self._monotonic() + SILENCE_SECONDS
-            return self._from_memory(digest)
+            return await self._without_database(digest, hashed)
         self._remember(digest, caller, generation)
         return caller
 
@@ -196,6 +232,9 @@ class CallerDirectory:
         row = await find_row(self._pool, kid, self._defaults)
         if row is None or not same_hash(row.secret_hash, hashed):
             raise InvalidApiKey
+        return self._accepted(row)
+
+    def _accepted(self, row: KeyRow) -> Caller:
         if row.revoked:
             raise ApiKeyRevoked
         if self._pausing.has_begun(row.caller.role, row.by_sso, row.seen_at, self._clock()):
@@ -208,15 +247,36 @@ class CallerDirectory:
             raise AccessTokenRefused("its person is not known here, or may not call")
         return token_caller(identity.issuer, identity.subject, identity.expires_at, person, self._defaults)
 
-    def _from_memory(self, digest: bytes) -> Caller:
+    async def _without_database(self, digest: bytes, hashed: bytes | None) -> Caller:
+        """From memory, else from the key file. Raises KeysUnavailable, or what the key's saved state says."""
+        remembered = self._remembered_caller(digest)
+        if remembered is not None:
+            return remembered
+        refused = self._refused.get(digest)
+        if self._file is None or hashed is None or refused is not None:
+            raise KeysUnavailable
+        saved = await self._file.find(hashed, self._defaults)
+        if saved is None:
+            raise KeysUnavailable
+        caller = self._accepted(saved.row)
+        known = Known(caller, NEVER_FRESH, self._monotonic() - saved.age)
+        keep(self._known, digest, known, self._remembered)
+        return caller
+
+    def _remembered_caller(self, digest: bytes) -> Caller | None:
         known = self._known.get(digest)
         if known is None or self._monotonic() - known.checked > KNOWN_SECONDS:
-            raise KeysUnavailable
+            return None
         return known.caller
+
+    def _drop(self, shut: frozenset[str]) -> None:
+        """Forget keys that are shut, or one nobody used since would work on in the next outage of the database."""
+        for digest in [digest for digest, known in self._known.items() if known.caller.kid in shut]:
+            del self._known[digest]
 
     def _usable(self, caller: Caller) -> Caller:
         if caller.expires_at is not None and self._clock() >= caller.expires_at:
-            raise AccessTokenRefused("it has expired") if caller.source == "sso" else ApiKeyExpired
+            raise AccessTokenExpired("it has expired") if caller.source == "sso" else ApiKeyExpired
         if caller.source == "database":
             self._touched.add(caller.key_id)
         return caller

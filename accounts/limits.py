@@ -16,8 +16,8 @@ class CallerRules:
 
 
 def rules_of(caller: Caller) -> CallerRules:
-    """The rules of the key and of its owner. Every worker gives them the same names."""
-    own = rules_for(f"key:{caller.key_id}", caller.allowed, "API key")
+    """The rules of the key and of its owner, with the same names in every worker and after every roll of the key."""
+    own = rules_for(f"key:{caller.limited_as or caller.key_id}", caller.allowed, "API key")
     owners = rules_for(f"user:{caller.owner_id}", caller.account, "account") if caller.owner_id else ()
     rules = (*own, *owners)
     return CallerRules(

@@ -72,9 +72,7 @@ def create(
     with acting(lambda: actor), transaction.atomic():
         held = lock_owner(owner)
         refuse_again(id)
-        if held.role != Role.SERVICE and open_keys(held).filter(replaced_by=None).count() >= MOST_OPEN_KEYS:
-            told = f"There are {MOST_OPEN_KEYS} open keys, which is the most; revoke one that is not needed."
-            raise refusal(told)
+        refuse_too_many(held)
         row = ApiKey(owner=held, id=id or uuid.uuid4())
         fill(row, {"label": label, **limits})
         return row, store(row)
@@ -83,11 +81,13 @@ def create(
 def change(key: ApiKey, actor: Actor, **fields: Any) -> ApiKey:
     """The key with another label or other limits; what is not named stays. Raises ValidationError."""
     with acting(lambda: actor), transaction.atomic():
-        lock_owner(key.owner)
-        row = lock(key)
+        owner, row = lock_owner(key.owner), lock(key)
         if row.replaced_by_id is not None:
             raise refusal("This key was replaced and is about to end; change the one that replaced it.")
+        was_expired = row.state == "expired"
         fill(row, fields)
+        if was_expired and row.state != "expired":
+            refuse_too_many(owner)
         row.full_clean(exclude={column.name for column in row._meta.fields} - set(fields))
         row.save(update_fields=list(fields))
         return row
@@ -136,6 +136,14 @@ def lock(key: ApiKey) -> ApiKey:
     if row.revoked_at is not None:
         raise refusal("This key is revoked, which is for good; make a new one.")
     return row
+
+
+def refuse_too_many(owner: User) -> None:
+    """Raises ValidationError when this person has as many open keys as there may be."""
+    if owner.role != Role.SERVICE and open_keys(owner).filter(replaced_by=None).count() >= MOST_OPEN_KEYS:
+        raise refusal(
+            f"There are {MOST_OPEN_KEYS} open keys, which is the most; revoke one that is not needed."
+        )
 
 
 def refuse_again(id: uuid.UUID | None) -> None:

@@ -1,13 +1,16 @@
 """The pages around signing in: how to, the single-use link, signing out."""
 
+from datetime import timedelta
 from urllib.parse import urlencode
 
+import structlog
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -21,8 +24,9 @@ from accounts.oidc.provider import provider
 from accounts.oidc.session import is_sso, tokens_of
 from accounts.signin import find_link, home_of, use_link, way_on
 
+log = structlog.get_logger("accounts.signin")
 BACKEND = "accounts.roles.RoleBackend"
-BREAK_GLASS_SECONDS = 3600
+BREAK_GLASS = timedelta(hours=1)
 # What became of the link: status, headline, explanation.
 REFUSALS: dict[type[LinkRefused], tuple[int, str, str]] = {
     LinkUnknown: (
@@ -78,7 +82,8 @@ def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
     link = use_link(token)
     login(request, link.user, backend=BACKEND)
     if link.break_glass:
-        request.session.set_expiry(BREAK_GLASS_SECONDS)
+        # A moment, not a number of seconds: those would begin anew with everything the session stores.
+        request.session.set_expiry(timezone.now() + BREAK_GLASS)
     return redirect(home_of(link.user))
 
 
@@ -100,6 +105,15 @@ def sign_out(request: HttpRequest, extra_context: dict[str, object] | None = Non
 def admin_login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
     """The admin's own login page is this project's sign-in page."""
     return redirect_to_login(next_page(request), reverse("sign_in"))
+
+
+def refuse_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page for a form without its CSRF token. The log names the address without what is secret in it."""
+    match = request.resolver_match
+    log.warning("a form was refused", reason=reason, page=match.route if match else "")
+    response = render(request, "403_csrf.html", status=403)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log the path of a sign-in link
+    return response
 
 
 def next_page(request: HttpRequest) -> str:

@@ -102,6 +102,7 @@ def gateway_environment(state: Path, dsn: str, port: int) -> dict[str, str]:
         "RAINYMODEL_STATE_DIR": str(state),
         "DATABASE_URL": dsn,
         "HOST": "127.0.0.1",
+        "RAINYMODEL_FREE_PROBES": "false",
         "PORT": str(port),
         "WEB_WORKERS": "1",
     }

@@ -257,3 +257,6 @@ def ago(moment: datetime | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+from gateway import state_admin  # noqa: E402, F401  (more of this admin; it builds on the above)

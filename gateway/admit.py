@@ -4,19 +4,22 @@ Rates and requests at once are checked before the body is read, tokens and money
 consumes nothing. The arithmetic over all workers is the ledger's.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from accounts.callers import Caller
 from accounts.ceilings import NO_CEILINGS, Ceilings
 from accounts.ledger.allowance import Allowance
 from accounts.ledger.ledger import Demand, Exceeded, Ledger, LedgerUnavailable, Reservation
-from accounts.ledger.rules import MONEY, Rule, nano
+from accounts.ledger.lost import Hold, holds_of
+from accounts.ledger.rules import MONEY, NANO, Rule, nano
 from accounts.limits import CallerRules, rules_of
 from gateway.cost_bounds import Bounds
-from gateway.errors import BudgetSpent, Headers
+from gateway.errors import BudgetSpent, Headers, Unavailable
 from gateway.limit_words import not_checked, numbers, refusal
 from gateway.record import LogEntry
 from routing.engine.plan import Plan, Rejection
@@ -63,13 +66,15 @@ class Limits:
 class Ticket:
     """One admitted request: what it holds, until it is settled."""
 
-    __slots__ = ("_entry", "_limits", "_rules", "_tiers", "_use")
+    __slots__ = ("_bounds", "_entry", "_limits", "_plan", "_rules", "_tiers", "_use")
 
     def __init__(self, limits: Limits, rules: CallerRules) -> None:
         self._limits, self._rules = limits, rules
         self._entry: Reservation | None = None
         self._use: Reservation | None = None
         self._tiers: dict[str, Reservation] = {}
+        self._plan: Plan | None = None
+        self._bounds: Bounds | None = None
 
     async def __aenter__(self) -> Self:
         self._entry = await self._limits.take([(rule, 1) for rule in self._rules.entry])
@@ -95,16 +100,23 @@ class Ticket:
         rules, ceilings = self._rules, self._limits.ceilings
         alias = ceilings.for_alias(plan.alias.name)
         if rules.tokens or rules.money or alias:
-            try:
-                await self._set_aside(plan, bounds, alias, entry)
-            except BudgetSpent as spent:
-                plan = affordable(plan, bounds, spent)
-                await self._set_aside(plan, bounds, alias, entry)
+            plan = await self._affordable(plan, bounds, alias, entry)
         if ceilings.tiers or ceilings.paid:
             plan = await self._within_ceilings(plan, bounds)
         if self._entry is not None:
             self._entry.settle(lambda rule: 1, REQUESTS)
+        self._plan, self._bounds = plan, bounds
         return plan
+
+    async def _affordable(self, plan: Plan, bounds: Bounds, alias: tuple[Rule, ...], entry: LogEntry) -> Plan:
+        """Set aside for the plan, or for what of it every budget covers: each that does not leaves out the dearest."""
+        while True:
+            try:
+                await self._set_aside(plan, bounds, alias, entry)
+            except BudgetSpent as spent:
+                plan = affordable(plan, bounds, spent)
+            else:
+                return plan
 
     async def _set_aside(self, plan: Plan, bounds: Bounds, alias: tuple[Rule, ...], entry: LogEntry) -> None:
         ordered = plan.ordered
@@ -114,18 +126,48 @@ class Ticket:
         self._use = await self._limits.take(demands)
         entry.reservation = {"tokens": tokens, "nano_usd": cost}
 
+    def holds(self) -> list[Hold]:
+        """What is set aside of tokens and money, as the journal records it."""
+        if self._use is None and not self._tiers:
+            return []
+        return holds_of(each for each in (self._use, *self._tiers.values()) if each is not None)
+
     def settle(self, entry: LogEntry) -> None:
-        """Replace what was set aside by what was used."""
+        """Replace what was set aside by what was used, or may have been used where nobody will ever know."""
         tokens = entry.input_tokens + entry.cached_tokens + entry.output_tokens
-        cost = nano(entry.cost_usd) if entry.cost_usd is not None else 0
+        cost, tier = nano(entry.cost_usd) if entry.cost_usd is not None else 0, entry.tier
+        left = self._left(entry)
+        if left is not None and self._bounds is not None:
+            bounds = self._bounds.input_alone() if entry.stream else self._bounds
+            tokens, cost, tier = bounds.tokens([left]), bounds.cost([left]), left.tier.slug
+            if bounds.is_priced(left):
+                entry.cost_usd, entry.estimated = Decimal(cost) / NANO, True
+
+        costs = given_up(entry.attempts if left is None else entry.attempts[:-1])
+        costs[tier] += cost
 
         def used(rule: Rule) -> int:
-            return cost if rule.kind in MONEY else tokens
+            return costs.total() if rule.kind in MONEY else tokens
 
         if self._use is not None:
             self._use.settle(used)
         for slug, reservation in self._tiers.items():
-            reservation.settle(lambda rule, slug=slug: cost if slug == entry.tier else 0)  # type: ignore[misc]
+            reservation.settle(lambda rule, slug=slug: costs[slug])  # type: ignore[misc]
+
+    def _left(self, entry: LogEntry) -> Deployment | None:
+        """Whom the client left, or gave too little time, before a first word came back.
+
+        It may bill for the request all the same: all of an answer in one piece, the input of a stream, which ends
+        with its connection.
+        """
+        if self._plan is None or not entry.attempts or entry.estimated or entry.usage_raw is not None:
+            return None
+        last = entry.attempts[-1]
+        word = last.get("word")
+        if word != "cancelled" and not (word == "timeout" and entry.deadline_ms is not None):
+            return None
+        asked = (each.deployment for each in self._plan.candidates)
+        return next((each for each in asked if each.slug == last.get("deployment")), None)
 
     def headers(self) -> Headers:
         """`x-ratelimit-*` as OpenAI sends them, of the key's or the account's limit, whichever is nearer."""
@@ -143,14 +185,14 @@ class Ticket:
 
     async def _within_ceilings(self, plan: Plan, bounds: Bounds) -> Plan:
         """Reserve in each tier what the request may cost there; a tier without room is left out of the plan."""
-        reached: dict[str, BudgetSpent] = {}
+        reached: dict[str, BudgetSpent | Unavailable] = {}
         ordered = plan.ordered
         for tier, rules in self._capped(plan):
             cost = bounds.cost(each for each in ordered if each.tier.slug == tier.slug)
             try:
                 self._tiers[tier.slug] = await self._limits.take([(rule, cost) for rule in rules])
-            except BudgetSpent as spent:
-                reached[tier.slug] = spent
+            except (BudgetSpent, Unavailable) as problem:
+                reached[tier.slug] = problem
         if not reached:
             return plan
         rest = without(plan, lambda deployment: deployment.tier.slug in reached)
@@ -164,10 +206,22 @@ class Ticket:
         return [(tier, rules) for tier, rules in capped if rules]
 
 
+def given_up(attempts: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """Tier → what attempts that were given up may cost all the same, in billionths of a US dollar."""
+    costs: Counter[str] = Counter()
+    for attempt in attempts:
+        if billed := attempt.get("maybe_billed"):
+            costs[attempt["tier"]] += billed
+    return costs
+
+
 def affordable(plan: Plan, bounds: Bounds, spent: BudgetSpent) -> Plan:
-    """The plan with those deployments only that cost no more than what is left. Raises `spent` when none does."""
+    """The plan with those deployments only that cost no more than what is left.
+
+    Raises `spent` when none does, and when all do: then the room is gone by now.
+    """
     rest = without(plan, lambda deployment: bounds.cost([deployment]) > spent.room)
-    if not rest.candidates:
+    if not rest.candidates or len(rest.candidates) == len(plan.candidates):
         raise spent
     return rest
 

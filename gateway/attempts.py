@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from gateway.asking import upstream_call
+from gateway.cost_bounds import Bounds
 from gateway.dialects.dialect import Dialect
 from gateway.dialects.registry import DIALECTS
 from gateway.errors import AttemptFailed, ClientLeft, StreamBroken
@@ -40,6 +41,7 @@ class Attempt:
             exchange.call.request_id, deployment, self._call.dialect, stream=exchange.request.stream
         )
         self.first_content: float | None = None
+        self._answer: Completion | UpstreamStream | None = None
 
     @property
     def dialect(self) -> Dialect:
@@ -66,15 +68,16 @@ class Attempt:
     async def answer(self) -> Completion | UpstreamStream:
         """A whole answer or an open stream, as was asked. Raises AttemptFailed, also for what nobody foresaw."""
         try:
-            return await (self.open_stream() if self._exchange.request.stream else self.complete())
+            self._answer = await (self.open_stream() if self._exchange.request.stream else self.complete())
+            return self._answer
         except AttemptFailed:
             raise
         except Exception:
             log.exception("an upstream's answer was not understood", deployment=self.deployment.slug)
             raise AttemptFailed(NOT_UNDERSTOOD) from None
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write the attempt into the log entry and teach the worker's health; once."""
+    def finish(self, outcome: Outcome, said: str = "") -> None:
+        """Write the attempt into the log entry and teach the worker's health; once. `said`: see AttemptFailed."""
         exchange = self._exchange
         # Out of our own time, not the upstream's: a short deadline must not open a healthy circuit.
         ours = self._cut_short and self.first_content is None and outcome.word == "timeout"
@@ -85,12 +88,31 @@ class Attempt:
         exchange.entry.attempts.append(
             {
                 **line_of(self.deployment, outcome.word),
+                **self._maybe_billed(outcome),
                 **({"asked_in": self._call.dialect} if self.translated else {}),
+                **({"said": said} if said else {}),
+                **({"oddities": list(odd)} if (odd := self._oddities) else {}),
                 "status": outcome.status,
                 "first_content_ms": milliseconds(self.first_content),
                 "total_ms": milliseconds(seconds),
             }
         )
+
+    def _maybe_billed(self, outcome: Outcome) -> dict[str, int]:
+        """What an attempt that was given up may cost all the same, at most, because its upstream may have gone on.
+
+        In billionths of a US dollar; nothing where the price is unknown or none.
+        """
+        if outcome.word != "timeout" or self.first_content is not None:
+            return {}
+        query = self._exchange.query
+        bounds = Bounds(query.input_tokens, query.output_tokens, query.time)
+        cost = bounds.cost([self.deployment])
+        return {"maybe_billed": cost} if cost else {}
+
+    @property
+    def _oddities(self) -> tuple[str, ...]:
+        return self._answer.oddities if self._answer is not None else ()
 
     @property
     def _wire(self) -> Wire:
@@ -117,7 +139,7 @@ async def first_answer(exchange: Exchange) -> AsyncIterator[Answered]:
     try:
         yield answered
     except StreamBroken as broken:
-        attempt.finish(broken.outcome)
+        attempt.finish(broken.outcome, broken.said)
         raise
     except (ClientLeft, GeneratorExit):
         attempt.finish(LEFT)
@@ -128,7 +150,8 @@ async def first_answer(exchange: Exchange) -> AsyncIterator[Answered]:
     except BaseException:
         attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
         raise
-    attempt.finish(Outcome(Fault.NONE, first_content=attempt.first_content))
+    whole = not exchange.request.stream
+    attempt.finish(Outcome(Fault.NONE, first_content=attempt.first_content, whole=whole))
 
 
 async def find_answer(exchange: Exchange) -> Answered:
@@ -147,10 +170,11 @@ async def find_answer(exchange: Exchange) -> Answered:
         try:
             answer = await attempt.answer()
         except AttemptFailed as failed:
-            attempt.finish(failed.outcome)
+            attempt.finish(failed.outcome, failed.said)
             failover.failed(candidate, failed.outcome)
         except BaseException:
             attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
+            describe_walk(exchange, failover)
             raise
         else:
             describe_walk(exchange, failover)

@@ -14,6 +14,7 @@ from accounts.errors import (
     KeyRefused,
     KeysUnavailable,
 )
+from accounts.oidc.bearer import AccessTokenExpired
 from gateway.bad_keys import BadKeys
 from gateway.call import Call
 from gateway.errors import BadRequest, GatewayError, NotAllowed, Unauthenticated, Unavailable
@@ -21,8 +22,10 @@ from gateway.errors import BadRequest, GatewayError, NotAllowed, Unauthenticated
 LONGEST_CREDENTIAL = 4096
 KEY_PARAMETERS = frozenset({"api_key", "apikey", "key", "api-key", "access_token"})
 PRINTABLE = re.compile(r"^[\x21-\x7e]+$")
-# A key that was revoked, has expired or rests is no guess: whoever sends it knew the secret.
+# A key that was revoked, has expired or rests is no guess: whoever sends it knew the secret. Nor is an access token
+# that was good until it expired.
 GUESSES = (InvalidApiKey, AccessTokenRefused)
+GENUINE = (AccessTokenExpired,)
 BAD_KEYS = BadKeys()  # this worker's
 
 
@@ -63,7 +66,7 @@ async def authenticate(call: Call, callers: Callers, bad_keys: BadKeys = BAD_KEY
 
 def refused(error: Exception, address: str, bad_keys: BadKeys = BAD_KEYS) -> GatewayError:
     """The directory's error as the API says it; a guess is counted. Raises TooManyBadKeys in its place."""
-    if isinstance(error, GUESSES):
+    if isinstance(error, GUESSES) and not isinstance(error, GENUINE):
         bad_keys.note(address)
     return refusal(error)
 

@@ -24,11 +24,10 @@ SINGLE = frozenset(
         b"x-api-key",
         b"host",
         b"content-length",
-        b"x-rainymodel-policy",
         b"x-rainymodel-provider",
     }
 )
-UPLOAD_SECONDS = 30.0
+SLOWEST_UPLOAD = 1024  # bytes per second
 
 
 class Reply:
@@ -104,6 +103,7 @@ class Call:
     receive: Receive
     reply: Reply
     max_body: int
+    upload_seconds: float = 30.0
     route: Mapping[str, Any] = field(default_factory=dict)
     client_left: bool = False
 
@@ -119,14 +119,22 @@ class Call:
         if declared.isdigit() and (len(declared) > 12 or int(declared) > self.max_body):
             raise too_large(self.max_body)
         try:
-            async with asyncio.timeout(UPLOAD_SECONDS):
-                return await self._read_pieces()
+            async with asyncio.timeout(self._seconds_for(0)) as limit:
+                return await self._read_pieces(limit)
         except TimeoutError:
-            raise TooSlow(f"The request body did not arrive within {UPLOAD_SECONDS:.0f} s.") from None
+            raise TooSlow(
+                f"The request body arrived too slowly: it must be complete within {self.upload_seconds:g} s, and come "
+                f"at {SLOWEST_UPLOAD} bytes per second or faster. Send it again over a faster connection."
+            ) from None
 
-    async def _read_pieces(self) -> bytes:
+    def _seconds_for(self, size: int) -> float:
+        """How long an upload of which `size` bytes are here may have taken: a third of its time is free."""
+        return min(self.upload_seconds, max(self.upload_seconds / 3, size / SLOWEST_UPLOAD))
+
+    async def _read_pieces(self, limit: asyncio.Timeout) -> bytes:
         pieces: list[bytes] = []
         size = 0
+        began = asyncio.get_running_loop().time()
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -137,6 +145,7 @@ class Call:
                 raise too_large(self.max_body)
             if not message.get("more_body"):
                 return b"".join(pieces)
+            limit.reschedule(began + self._seconds_for(size))
 
 
 def refuse_encoded(encoding: str | None) -> None:
@@ -155,12 +164,19 @@ def too_large(limit: int) -> TooLarge:
 
 
 def collect_headers(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers as a mapping. Raises BadRequest when one that must be single comes twice with different values."""
+    """Headers as a mapping. Raises BadRequest when one that must be single comes twice with different values, and for
+    a second Host in any case.
+
+    Two policies are joined by a comma, as HTTP has it, and so become one that nobody knows.
+    """
     headers: dict[bytes, bytes] = {}
     for name, value in pairs:
-        if name in headers and name in SINGLE and headers[name] != value:
-            shown = name.decode()
-            code = "invalid_policy" if name == b"x-rainymodel-policy" else "duplicate_header"
-            raise BadRequest(f"The header {shown} came twice with different values. Send it once.", code=code)
+        if name in headers:
+            if name == b"x-rainymodel-policy":
+                value = headers[name] + b", " + value
+            elif name == b"host" or (name in SINGLE and headers[name] != value):
+                shown = name.decode()
+                said = f"The header {shown} came twice. Send it once, with one value."
+                raise BadRequest(said, code="duplicate_header")
         headers[name] = value
     return headers

@@ -14,10 +14,13 @@ from gateway.listings import auto_config, model_list, provider_list, service_inf
 from gateway.messages import error_for_query
 from gateway.model_info import model_info
 from gateway.pipeline import parse, serve_request
+from gateway.services import Services
 from routing.engine.errors import RoutingError
 from routing.engine.query import Grants, Query
 from routing.engine.resolve import resolve, visible_aliases
 from routing.engine.snapshot import Snapshot
+
+STALE_SECONDS = 60.0  # without a successful look at the database
 
 
 class ModelEndpoint(GatewayConsumer):
@@ -161,7 +164,11 @@ class Health(GatewayConsumer):
 
 
 class Ready(GatewayConsumer):
-    """GET /ready: 200 when requests are served here, 503 with the reason while starting or draining."""
+    """GET /ready: 200 when requests are served here, 503 with the reason while starting or draining.
+
+    `degraded` names in words what does not hold requests back, but is to be looked after: the worker serves from the
+    saved catalogue, has not seen the database for a minute, or is short of file descriptors.
+    """
 
     any_host = True
 
@@ -178,6 +185,8 @@ class Ready(GatewayConsumer):
         }
         if store.problem:
             state["problem"] = store.problem
+        if words := degraded(self.services):
+            state["degraded"] = words
         await answer(call, state)
 
 
@@ -202,6 +211,20 @@ PAGE = (
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
+
+
+def degraded(services: Services) -> list[str]:
+    """What /ready tells beside its 200."""
+    store, facts = services.store, []
+    if store.is_from_file:
+        facts.append("saved_catalogue")
+    if store.unseen_for > STALE_SECONDS:
+        facts.append("database_silent")
+    if services.lifecycle.is_full:
+        facts.append("no_file_descriptors")
+    if services.recorder.problem:
+        facts.append(services.recorder.problem)
+    return facts
 
 
 async def answer(call: Call, body: object) -> None:

@@ -157,6 +157,11 @@ class Unavailable(GatewayError):
     should_retry, state = True, "upstream_error"
 
 
+def draining() -> Unavailable:
+    """What a request is told that this worker's stop cuts off."""
+    return Unavailable("The gateway is restarting. Send the request again.", code="draining", retry_after=1.0)
+
+
 class DeadlinePassed(GatewayError):
     """The request's deadline passed before an upstream answered."""
 
@@ -165,19 +170,25 @@ class DeadlinePassed(GatewayError):
 
 
 class AttemptFailed(Exception):
-    """One attempt ended without content; `outcome` says why and whether another can help."""
+    """One attempt ended without content; `outcome` says why and whether another can help.
 
-    def __init__(self, outcome: Outcome) -> None:
+    `said` is the fingerprint of the upstream's own words, which are kept nowhere.
+    """
+
+    def __init__(self, outcome: Outcome, said: str = "") -> None:
         super().__init__(f"{outcome.fault}: {outcome.word}")
-        self.outcome = outcome
+        self.outcome, self.said = outcome, said
 
 
 class StreamBroken(Exception):
-    """An answer broke off after its first content; `outcome` says why, `error` is what the client is told."""
+    """An answer broke off after its first content; `outcome` says why, `error` is what the client is told.
 
-    def __init__(self, outcome: Outcome, error: GatewayError) -> None:
+    `said` is as in AttemptFailed.
+    """
+
+    def __init__(self, outcome: Outcome, error: GatewayError, said: str = "") -> None:
         super().__init__(f"{outcome.fault}: {outcome.word}")
-        self.outcome, self.error = outcome, error
+        self.outcome, self.error, self.said = outcome, error, said
 
 
 class ClientLeft(Exception):

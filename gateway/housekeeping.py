@@ -11,6 +11,8 @@ import structlog
 
 from accounts.ceilings import read_ceilings
 from gateway.partitions import maintain
+from gateway.states.keeper import CHANNEL as UPSTREAMS
+from gateway.sweeper import sweep
 
 if TYPE_CHECKING:
     from gateway.services import Services
@@ -35,10 +37,13 @@ async def _listen_once(services: "Services") -> None:
     async with connection:
         await connection.execute(f"LISTEN {CATALOGUE}")
         await connection.execute(f"LISTEN {ACCESS}")
+        await connection.execute(f"LISTEN {UPSTREAMS}")
         await refresh(services)  # what changed while nobody listened
         async for notice in connection.notifies():
             if notice.channel == CATALOGUE:
                 await services.store.refresh()
+            elif notice.channel == UPSTREAMS:
+                await services.states.read_orders()
             else:
                 await refresh_access(services)
 
@@ -67,6 +72,8 @@ async def refresh(services: "Services") -> None:
         await refresh_access(services)
     with suppress(psycopg.Error, OSError, TimeoutError):
         await services.callers.flush_last_used()
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        await services.callers.save_keys()
 
 
 async def heartbeat(services: "Services") -> None:
@@ -131,4 +138,4 @@ async def say_goodbye(services: "Services") -> None:
             await connection.execute("DELETE FROM gateway_worker WHERE id = %s", (services.config.worker_id,))
 
 
-JOBS = (listen, poll, heartbeat, keep_partitions, prepare_wires)
+JOBS = (listen, poll, heartbeat, keep_partitions, prepare_wires, sweep)

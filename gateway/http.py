@@ -14,13 +14,15 @@ from gateway import cors
 from gateway.call import JSON, Call, Receive, Reply, Send, collect_headers
 from gateway.dialects.dialect import Dialect
 from gateway.dialects.registry import CHAT
-from gateway.errors import ClientLeft, GatewayError, InternalError, MethodNotAllowed
+from gateway.errors import ClientLeft, GatewayError, InternalError, MethodNotAllowed, draining
+from gateway.exposed import flag_exposed_keys, hide_queries
 from gateway.uuid7 import new_id
 
 if TYPE_CHECKING:
     from gateway.services import Services
 
 log = structlog.get_logger("gateway")
+hide_queries()
 
 
 class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no types
@@ -50,6 +52,11 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
             return
         except GatewayError as error:
             await refuse(reply, error, self.dialect, request_id)
+            if error.code == "key_in_url":
+                await flag_exposed_keys(services, scope["query_string"])
+        except asyncio.CancelledError:  # the drain time is over
+            await refuse(reply, draining(), self.dialect, request_id)
+            raise
         except Exception:
             log.exception("a request failed inside the gateway", request_id=request_id, path=scope["path"])
             told = f"Something went wrong here. Tell us this request id: {request_id}"
@@ -72,6 +79,7 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
             receive=receive,
             reply=reply,
             max_body=services.config.max_body_bytes,
+            upload_seconds=services.config.upload_seconds,
             route=scope.get("url_route", {}).get("kwargs", {}),
         )
 

@@ -79,8 +79,15 @@ def over_budget(exceeded: Exceeded) -> GatewayError:
     limit, room, amount = dollars(rule.limit), dollars(exceeded.room), dollars(exceeded.amount)
     again = period_ends(rule.kind, exceeded.period)
     whose_budget = BUDGETS.get(rule.holder, f"The ceiling of {rule.holder}")
+    told = f"{whose_budget} is {limit} {SPANS[rule.kind]}"
+    if exceeded.amount > rule.limit:
+        return BudgetSpent(
+            f"{told}; this request alone may cost {amount}. Lower `max_tokens` or `n`, shorten the input, or "
+            "choose a cheaper model.",
+            room=exceeded.room,
+        )
     return BudgetSpent(
-        f"{whose_budget} is {limit} {SPANS[rule.kind]}; {room} are left, and this request may cost {amount}. What "
+        f"{told}; {room} are left, and this request may cost {amount}. What "
         f"running requests do not use comes back; the budget begins anew at {again:%Y-%m-%d %H:%M} UTC.",
         room=exceeded.room,
     )

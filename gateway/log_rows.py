@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from gateway.journal.tally import Minute
 from gateway.usage import Usage, price_document
 from routing.engine.snapshot import Price
 
@@ -92,6 +93,7 @@ class LogEntry:
     status: int = 0
     error_code: str = ""
     _ended: bool = field(default=False, init=False, repr=False)
+    _minute: Minute | None = field(default=None, init=False, repr=False)
 
     def use(self, usage: Usage) -> None:
         """Take over what was used."""
@@ -109,6 +111,16 @@ class LogEntry:
         first, self._ended = not self._ended, True
         return first
 
+    def count_in(self, minute: Minute) -> None:
+        """Say in which minute the request is counted."""
+        self._minute = minute
+
+    @property
+    def minute(self) -> Minute:
+        """Where the request is counted; the recorder says so when it opens the entry."""
+        assert self._minute is not None
+        return self._minute
+
     def to_row(self) -> bytes:
         """The row as one line of JSON that Postgres takes, whatever is in it."""
         for name in FROM_OUTSIDE:
@@ -119,7 +131,7 @@ class LogEntry:
         return quick_row(self) or careful_row(self)
 
 
-COLUMNS = tuple(column.name for column in fields(LogEntry) if column.name != "_ended")
+COLUMNS = tuple(column.name for column in fields(LogEntry) if not column.name.startswith("_"))
 
 
 def quick_row(entry: LogEntry) -> bytes | None:

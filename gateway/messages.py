@@ -14,7 +14,7 @@ from gateway.errors import (
 )
 from routing.engine.errors import ModelNotAllowed, RoutingError, UnknownModel, UnknownPolicy, UnknownProvider
 from routing.engine.plan import Rejection
-from routing.engine.snapshot import DIALECTS
+from routing.engine.snapshot import DIALECTS, IMAGE_URLS
 from routing.engine.verdict import Reason, Verdict
 
 UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
@@ -40,6 +40,7 @@ HELD_AFTER = {
     "credential_refused": "it refused our credential",
     "configuration": "it did not know the model or the address",
     "busy": "it said it is busy",
+    "operator": "an operator asked for it",
 }
 # What a request wants of a model, by the dialect it came in.
 WANTED = {
@@ -125,6 +126,11 @@ def not_able(missing: str, model: str) -> str:
     if missing in DIALECTS:
         return (
             f"Nothing behind {model} {WANTED[missing]}. Choose another model; GET /v1/models lists the names."
+        )
+    if IMAGE_URLS in missing:
+        return (
+            f"Nothing behind {model} may fetch images from the net. Send them in the request, as data: URLs, "
+            "or choose another model."
         )
     return (
         f"Nothing behind {model} can do what this request needs: {missing or 'see its parameters'}. "

@@ -145,3 +145,6 @@ class Worker(models.Model):
     def silent(self, now: datetime) -> bool:
         """Whether the worker has missed so many heartbeats that it must be presumed dead."""
         return now - self.heartbeat_at > self.SILENT_AFTER
+
+
+from gateway import state_models  # noqa: E402, F401  (models of this app; they name the ones above)

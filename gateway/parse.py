@@ -4,6 +4,8 @@ Unknown fields are kept at every level and travel to the upstream. Tokens are es
 the JSON body, image data left out, plus 1,000 for each image: coarse, cheap, and the same for every provider.
 """
 
+import json
+import re
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,6 +14,7 @@ from gateway.errors import BadRequest
 
 DEFAULT_MODEL = "rainymodel/auto"
 MAX_DEPTH = 64
+MAX_FIELDS, SHORTEST_FIELD = 10_000, 5  # of one object; and its bytes, as in `"":1,`
 BYTES_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1000
 # What decides where a request goes and with which credential belongs to the catalogue, never to a body.
@@ -24,6 +27,7 @@ NOT_FROM_A_BODY = (
     "extra_headers",
     "user_config",
 )
+ESCAPED_COLON = re.compile(rb"\\u003[aA]")
 
 
 class Range(NamedTuple):
@@ -50,12 +54,18 @@ RANGES = {
 MAX_TOOLS = 4096
 
 
+def is_remote(url: object) -> bool:
+    """Whether an image is named by an address that somebody would have to fetch."""
+    return isinstance(url, str) and not url[:5].lower().startswith("data:")
+
+
 def parse_body(body: bytes) -> dict[str, Any]:
     """The JSON object of a request, without explicit nulls and with nothing in it that steers where it goes.
 
     Raises BadRequest.
     """
     payload = parse_json(body)
+    refuse_duplicates(body, payload)
     for name in NOT_FROM_A_BODY:
         if name in payload:
             raise bad(
@@ -68,7 +78,10 @@ def parse_body(body: bytes) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """A JSON object no deeper than MAX_DEPTH. Raises BadRequest with line and column."""
+    """A JSON object no deeper than MAX_DEPTH, no object in it larger than MAX_FIELDS.
+
+    Raises BadRequest, with line and column when it is no JSON.
+    """
     if not body.strip():
         raise bad("The request body is empty. Send a JSON object.", "invalid_json")
     try:
@@ -78,9 +91,41 @@ def parse_json(body: bytes) -> dict[str, Any]:
         raise bad(f"The request body is not valid JSON in UTF-8 ({where}).", "invalid_json") from None
     if not isinstance(payload, dict):
         raise bad("The request body must be a JSON object.", "invalid_type")
+    if len(body) > MAX_FIELDS * SHORTEST_FIELD and wider_than(payload, MAX_FIELDS):
+        raise bad(
+            f"An object of the request body has more than {MAX_FIELDS} fields. Send fewer.", "invalid_json"
+        )
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and deeper_than(payload, MAX_DEPTH):
         raise bad(f"The request body is nested deeper than {MAX_DEPTH} levels.", "invalid_json")
     return payload
+
+
+def refuse_duplicates(body: bytes, payload: dict[str, Any]) -> None:
+    """Raises BadRequest when a field stands twice in the body: which of the two counts, no two readers agree on.
+
+    Most bodies are what their reading would be written as. Of the others, one that lost a colon (each field has
+    one) or has some in disguise is read again, slowly and exactly.
+    """
+    written = orjson.dumps(payload)
+    if written == body:
+        return
+    hidden = b"\\" in body and ESCAPED_COLON.search(body)
+    if body.count(b":") == written.count(b":") and not hidden:
+        return
+    names: set[str] = set()
+    for name, _ in json.loads(body, object_pairs_hook=tuple, parse_int=str):
+        if name in names:
+            said = f"`{name[:60]}` stands twice in the request body. Send it once."
+            raise bad(said, "duplicate_key", name[:60])
+        names.add(name)
+
+
+def wider_than(value: object, limit: int) -> bool:
+    """Whether an object, or one that it or its lists hold directly, has more than `limit` fields."""
+    if not isinstance(value, dict) or len(value) > limit:
+        return isinstance(value, dict)
+    held = [item for field in value.values() for item in (field if isinstance(field, list) else (field,))]
+    return any(isinstance(item, dict) and len(item) > limit for item in held)
 
 
 def deeper_than(value: object, limit: int) -> bool:

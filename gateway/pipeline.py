@@ -8,11 +8,12 @@ from accounts.callers import Caller
 from gateway.admit import Ticket
 from gateway.authenticate import authenticate
 from gateway.call import Call
-from gateway.cost_bounds import Bounds
+from gateway.cost_bounds import bounds_of
 from gateway.dialects.dialect import Dialect, ModelRequest
 from gateway.errors import BadRequest, Headers
 from gateway.exchange import Exchange
 from gateway.http import while_connected
+from gateway.limit_words import not_checked
 from gateway.logged import describe_plan, describe_query, logged
 from gateway.messages import error_for_query
 from gateway.record import LogEntry
@@ -25,7 +26,7 @@ from routing.engine.snapshot import Snapshot
 
 GRACE = 0.1  # seconds between the end of the search and the end of everything
 Read = TypeVar("Read")
-LARGE_BODY = 512 * 1024  # bytes; reading more than this takes long enough for others to notice
+LARGE_BODY = 256 * 1024  # bytes; reading more than this takes long enough for others to notice
 
 
 async def serve_request(call: Call, services: Services, dialect: Dialect) -> None:
@@ -46,8 +47,10 @@ async def serve_admitted(
     describe_query(entry, call, request, query)
     route = plan_for(snapshot, query, services)
     describe_plan(entry, route)
-    bounds = Bounds(request.input_tokens, request.max_tokens, query.time)
-    route = await ticket.reserve(route, bounds, entry)
+    route = await ticket.reserve(route, bounds_of(request, query.time), entry)
+    deployments = [each.deployment.slug for each in route.candidates]
+    if not services.recorder.plan(entry, deployments, ticket.holds()) and caller.spends_money:
+        raise not_checked()  # what nobody would hear of after a crash is not spent
     services.lines.decided(call.request_id, route)
     exchange = exchange_for(call, request, dialect, query, route, entry, services, ticket.headers())
     try:

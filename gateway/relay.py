@@ -9,7 +9,7 @@ import structlog
 from gateway.answer_headers import answer_headers, failure_headers, request_headers
 from gateway.attempts import Answered, Attempt, first_answer
 from gateway.call import JSON
-from gateway.errors import DeadlinePassed, GatewayError, InternalError, StreamBroken, Unavailable
+from gateway.errors import DeadlinePassed, GatewayError, InternalError, StreamBroken, draining
 from gateway.exchange import Exchange
 from gateway.logged import note_failure, note_usage
 from gateway.upstream.wire import Completion, UpstreamStream
@@ -17,7 +17,6 @@ from gateway.usage import estimate_usage
 
 log = structlog.get_logger("gateway.relay")
 LAST_WORDS = 5.0  # seconds for the error frame of a stream whose time is over
-RESTARTING = "The gateway is restarting. Send the request again."
 
 
 async def relay_answer(exchange: Exchange) -> None:
@@ -37,7 +36,7 @@ async def relay_answer(exchange: Exchange) -> None:
     except asyncio.CancelledError:
         if exchange.call.client_left:
             raise
-        await fail(exchange, Unavailable(RESTARTING, code="draining", retry_after=1.0))
+        await fail(exchange, draining())
 
 
 async def relay_completion(exchange: Exchange) -> None:

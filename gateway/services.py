@@ -16,9 +16,11 @@ from gateway.hosts import Hosts
 from gateway.housekeeping import JOBS, say_goodbye
 from gateway.lifecycle import Lifecycle
 from gateway.live import Live
+from gateway.probes import FreeProbes
 from gateway.pulse import Pulse
 from gateway.record import Recorder
 from gateway.request_lines import RequestLines
+from gateway.states.keeper import StateKeeper
 from gateway.upstream.wire import Wire
 from routing.engine.query import Grants
 from routing.engine.snapshot import Snapshot
@@ -36,6 +38,7 @@ class GatewayConfig:
     dsn: str = field(repr=False)
     max_body_bytes: int = 10 * 1024 * 1024
     ping_seconds: float = 15.0
+    upload_seconds: float = 30.0
     trusted_proxies: int = 0
     log_days: int = 30
     worker_number: int = 0
@@ -64,10 +67,15 @@ class Services:
     wall_clock: Callable[[], float]
     draw: Callable[[], float]
     landing_page: Callable[[str], Awaitable[bytes]] | None = None
+    probes: FreeProbes | None = None
+    states: StateKeeper = field(init=False)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _grants: dict[str, tuple[Caller, Grants]] = field(default_factory=dict)
     _starting: asyncio.Task[None] | None = None
     _running: bool = False
+
+    def __post_init__(self) -> None:
+        self.states = StateKeeper(self)
 
     async def started(self) -> None:
         """Return when the services run; start them when nobody has."""
@@ -80,8 +88,10 @@ class Services:
     async def _start(self) -> None:
         await self.pool.open()  # without waiting: a pool that waited in vain closes itself for good
         await self.store.load()
+        await self.states.take_up()
         jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run, self.lines.run]
-        jobs += [self.limits.ledger.run]
+        jobs += [self.limits.ledger.run, self.states.run]
+        jobs += [self.probes.run] if self.probes else []
         jobs += [partial(job, self) for job in JOBS]
         self.tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
         self._running = True
@@ -100,6 +110,8 @@ class Services:
         await self.lines.flush()
         for wire in self.wires.values():
             await wire.close()
+        if self.probes:
+            await self.probes.close()
         await self.pool.close()
 
     def snapshot(self) -> Snapshot:

@@ -1,26 +1,28 @@
 """Builds a worker's services from the settings: the one place where all parts meet."""
 
 import asyncio
-import contextlib
 import os
 import random
-import sys
 import time
 import uuid
+from collections.abc import Callable
 
 import psycopg_pool
 from django.conf import settings
 from django.template.loader import render_to_string
 
 from accounts.callers import CallerDirectory, Defaults, environment_keys
+from accounts.key_file import KeyFile
 from accounts.ledger.ledger import Ledger
 from accounts.oidc.bearer import AccessTokens
 from accounts.oidc.provider import provider
 from accounts.site import pausing
 from gateway.admit import Limits
 from gateway.hosts import Hosts
+from gateway.journal.journal import Journal
 from gateway.lifecycle import Lifecycle
 from gateway.live import Live
+from gateway.probes import FreeProbes
 from gateway.pulse import Pulse
 from gateway.record import Recorder
 from gateway.request_lines import RequestLines
@@ -31,8 +33,10 @@ from gateway.upstream.openai_wire import OpenAIWire
 from gateway.upstream.sessions import Sessions
 from gateway.upstream.wire import Wire
 from rainymodel_site import env
+from rainymodel_site.log_output import STANDARD_ERROR
+from rainymodel_site.patience import read_patience
 from routing.addresses import read_allowed
-from routing.store import make_store
+from routing.store import SnapshotStore, make_store
 
 GATEWAY_CONNECTIONS = 4
 _built: list[Services] = []
@@ -47,6 +51,7 @@ def build_services(lifecycle: Lifecycle) -> Services:
         worker_number=int(os.environ.get("RAINYMODEL_WORKER_NUMBER", "0")),
         max_body_bytes=env.number("RAINYMODEL_MAX_BODY_BYTES", low=1024),
         ping_seconds=env.seconds("RAINYMODEL_PING_SECONDS", 15.0) or 15.0,
+        upload_seconds=read_patience().upload,
         trusted_proxies=env.number("RAINYMODEL_TRUSTED_PROXIES", high=10),
         log_days=env.number("RAINYMODEL_LOG_DAYS", low=1, high=3650),
     )
@@ -60,13 +65,14 @@ def build_services(lifecycle: Lifecycle) -> Services:
         name="gateway",
     )
     clock, draw = time.monotonic, random.random
+    store, live = make_store(pool), Live(clock, draw)
     services = Services(
         config=config,
         pool=pool,
-        store=make_store(pool),
+        store=store,
         callers=build_callers(pool),
-        recorder=Recorder(pool, worker=config.worker_id),
-        live=Live(clock, draw),
+        recorder=Recorder(pool, worker=config.worker_id, journal=journal(config.worker_id)),
+        live=live,
         limits=Limits(Ledger(pool, clock, time.time)),
         pulse=Pulse(config.ping_seconds, clock),
         lines=request_lines(),
@@ -77,6 +83,7 @@ def build_services(lifecycle: Lifecycle) -> Services:
         wall_clock=time.time,
         draw=draw,
         landing_page=landing_page,
+        probes=free_probes(store, live, clock, draw),
     )
     _built[:] = [services]
     return services
@@ -85,6 +92,21 @@ def build_services(lifecycle: Lifecycle) -> Services:
 def serving() -> Services | None:
     """This process's services while they take requests; None in commands and tests, which have none."""
     return next((services for services in _built if not services.not_ready()), None)
+
+
+def journal(worker: str) -> Journal:
+    """The worker's part of the journal that all workers of this state directory share."""
+    megabytes = env.number("RAINYMODEL_JOURNAL_MB", low=1, high=65_536)
+    return Journal(settings.STATE_DIR / "journal", worker, megabytes * 1024 * 1024)
+
+
+def free_probes(
+    store: SnapshotStore, live: Live, clock: Callable[[], float], draw: Callable[[], float]
+) -> FreeProbes | None:
+    """What wakes upstreams with free requests, unless it is switched off."""
+    if not env.switch("RAINYMODEL_FREE_PROBES"):
+        return None
+    return FreeProbes(Sessions(address_rules()), store, live, clock, draw)
 
 
 def build_wires() -> dict[str, Wire]:
@@ -101,9 +123,7 @@ def request_lines() -> RequestLines:
 
 def write_lines(lines: bytes) -> None:
     """Whole lines to standard error; where nobody reads it any more, nothing is lost but them."""
-    with contextlib.suppress(OSError):
-        sys.stderr.buffer.write(lines)
-        sys.stderr.buffer.flush()
+    STANDARD_ERROR.put(lines)
 
 
 def build_callers(pool: psycopg_pool.AsyncConnectionPool) -> CallerDirectory:
@@ -119,8 +139,20 @@ def build_callers(pool: psycopg_pool.AsyncConnectionPool) -> CallerDirectory:
         usd_per_month=env.amount("RAINYMODEL_KEY_USD_PER_MONTH"),
     )
     return CallerDirectory(
-        pool, settings.KEY_PEPPER, keys, defaults, pausing=pausing(), tokens=access_tokens()
+        pool,
+        settings.KEY_PEPPER,
+        keys,
+        defaults,
+        pausing=pausing(),
+        tokens=access_tokens(),
+        file=key_file(),
     )
+
+
+def key_file() -> KeyFile:
+    """The keys on disk for a start without the database; the first of the workers writes them."""
+    is_first = int(os.environ.get("RAINYMODEL_WORKER_NUMBER", "0")) <= 1
+    return KeyFile(settings.STATE_DIR / "keys", settings.KEY_PEPPER, writes=is_first)
 
 
 def access_tokens() -> AccessTokens | None:

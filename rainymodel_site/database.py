@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rainymodel_site import env
 from rainymodel_site.postgres import EmbeddedPostgres, PostgresError
 
 SLOW = 2.5  # seconds of silence before it is said what is being waited for
+WRITER = "read-write"  # libpq: not a replica, nor any other server that refuses writes
+UNREADABLE = "DATABASE_URL is not a URL that Postgres understands (postgresql://…)."
 NEEDS_NONE = "services"  # what it starts looks for a database itself, and lives longer than the command
 
 
@@ -67,15 +69,27 @@ def database_url() -> str:
     return server.dsn if server.answers() else ""
 
 
+def writer_dsn() -> str:
+    """The same for the gateway's own connections: always to the server that takes writes.
+
+    Of several hosts a replica is passed by, and a server that was demoted counts as one that does not answer: what
+    keys may do, what was spent and what is published is never read from a copy that lags.
+    """
+    url = env.text("DATABASE_URL") or "postgresql:///rainymodel"
+    try:
+        attributes = conninfo_to_dict(url).get("target_session_attrs")
+    except psycopg.ProgrammingError:
+        raise env.ConfigurationError(UNREADABLE) from None
+    return url if attributes else make_conninfo(url, target_session_attrs=WRITER)
+
+
 def django_database() -> dict[str, Any]:
     """DATABASE_URL as one entry of Django's DATABASES; a URL that libpq cannot read ends the start."""
     url = env.text("DATABASE_URL") or "postgresql:///rainymodel"
     try:
         parts: dict[str, Any] = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        raise env.ConfigurationError(
-            "DATABASE_URL is not a URL that Postgres understands (postgresql://…)."
-        ) from None
+        raise env.ConfigurationError(UNREADABLE) from None
     entry = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", "rainymodel"),
@@ -85,6 +99,7 @@ def django_database() -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         "CONN_MAX_AGE": 0,
     }
+    parts.setdefault("target_session_attrs", WRITER)
     parts.setdefault("sslmode", env.text("DATABASE_TLS"))
     parts["pool"] = {"min_size": 0, "max_size": 8, "timeout": 5}
     return {**entry, "OPTIONS": parts}

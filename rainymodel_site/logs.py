@@ -1,6 +1,7 @@
 """Logging for every process: readable lines in development, one JSON object per line in production.
 
-structlog's loggers and the standard library's end in the same handler, so a line looks alike whoever wrote it.
+structlog's loggers and the standard library's end in the same handler, so a line looks alike whoever wrote it. That
+handler never waits for a reader (log_output.py).
 Secrets never belong in a log line; callers pass names, not values.
 """
 
@@ -38,12 +39,12 @@ def configure(*, production: bool, debug: bool) -> dict[str, Any]:
         "formatters": {
             "line": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*_common(), structlog.stdlib.ExtraAdder()],
+                "foreign_pre_chain": [*_common(), structlog.stdlib.ExtraAdder(allow=["status_code"])],
                 "processors": _json() if production else _readable(),
             }
         },
         "filters": {"news": {"()": lambda: is_news}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {"stderr": {"class": "rainymodel_site.log_output.OutputHandler", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         # Django's own default handlers would say everything twice, and mail errors.
         "loggers": ours

@@ -1,6 +1,7 @@
 """What can be wrong before anything is served, each found early and told in one sentence."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from rainymodel_site import env
+
+ROOM = 1024 * 1024  # bytes that must fit
 
 
 class CannotStart(Exception):
@@ -27,6 +30,39 @@ def usable_state_directory() -> Path:
             f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be used: {error.strerror}."
         ) from None
     return state
+
+
+def check_room() -> None:
+    """Write 1 MB into the temporary and the state directory; raises CannotStart where it does not fit.
+
+    The root may be read-only, but these must take what a request may bring: better to fail now than then.
+    """
+    write_into(Path(temporary_directory()), "temporary directory", "mount a tmpfs there or set TMPDIR")
+    state = env.path("RAINYMODEL_STATE_DIR")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"The state directory {state} (RAINYMODEL_STATE_DIR) cannot be made: {error.strerror}."
+        ) from None
+    write_into(state, "state directory", "make room there or set RAINYMODEL_STATE_DIR")
+
+
+def temporary_directory() -> str:
+    """The temporary directory that the environment names; Python itself would quietly take another."""
+    return os.getenv("TMPDIR") or tempfile.gettempdir()
+
+
+def write_into(directory: Path, name: str, remedy: str) -> None:
+    """Raises CannotStart when 1 MB cannot be written into the directory; nothing of it stays."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        raise CannotStart(
+            f"1 MB cannot be written to the {name} {directory} ({error.strerror}); {remedy}."
+        ) from None
 
 
 def database_refusal(url: str) -> str | None:

@@ -13,7 +13,7 @@ IS_PRODUCTION = MODE == env.PRODUCTION
 if not IS_PRODUCTION:
     env.keep_generated_secrets()
 
-from rainymodel_site.database import django_database  # noqa: E402  (needs the environment that was just read)
+from rainymodel_site.database import django_database, writer_dsn  # noqa: E402  (needs the environment that was just read)
 
 BASE_DIR = env.PROJECT
 STATE_DIR = env.path("RAINYMODEL_STATE_DIR")
@@ -47,7 +47,7 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": django_database()}
-DATABASE_DSN = env.text("DATABASE_URL") or "postgresql:///rainymodel"  # for the gateway's own pool
+DATABASE_DSN = writer_dsn()  # for the gateway's own pool
 
 if "runserver" in sys.argv:  # daphne's own runserver; its Twisted costs a worker 17 MB that never uses it
     INSTALLED_APPS.insert(0, "daphne")
@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "rainymodel_site.audit.ActorMiddleware",
     "accounts.oidc.recheck.SessionCheck",
+    "rainymodel_site.queries.NulInQuery",
 ]
 ROOT_URLCONF = "rainymodel_site.urls"
 ASGI_APPLICATION = "rainymodel_site.asgi.application"
@@ -103,6 +104,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "accounts.views.refuse_form"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 365 * 86_400 if IS_PRODUCTION else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True

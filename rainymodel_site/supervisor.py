@@ -8,12 +8,14 @@ is gone).
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
 
+from rainymodel_site.preflight import CannotStart, check_room
 from rainymodel_site.workers import READY, UNCONFIGURED, Slot, Worker, start_worker
 
 log = structlog.get_logger("rainymodel_site.supervisor")
@@ -48,7 +50,12 @@ class Supervisor:
         self._exit_code = 0
 
     def run(self) -> int:
-        """Serve until stopped; the exit code of the whole."""
+        """Serve until stopped; the exit code of the whole. A machine without room is told in one sentence."""
+        try:
+            check_room()
+        except CannotStart as error:
+            sys.stderr.write(f"RainyModel cannot start: {error}\n")
+            return 1
         with self._signals():
             while not self._finished():
                 self._start_what_is_due()

@@ -33,6 +33,11 @@ def on_deployments(request: HttpRequest) -> bool:
     return request.path.startswith(own) or (request.path == TEST_PAGE and "provider" not in request.GET)
 
 
+def on_upstreams(request: HttpRequest) -> bool:
+    """Whether a page shows how upstreams stand, or orders something of them."""
+    return request.path.startswith("/admin/console/upstreams/")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "RainyModel",
     "SITE_HEADER": "RainyModel",
@@ -72,6 +77,12 @@ UNFOLD: dict[str, Any] = {
                 "title": "Traffic",
                 "items": [
                     {"title": "Requests", "icon": "receipt_long", "link": "/admin/gateway/requestlog/"},
+                    {
+                        "title": "Upstreams",
+                        "icon": "electrical_services",
+                        "link": "/admin/console/upstreams/",
+                        "active": on_upstreams,
+                    },
                     {"title": "Workers", "icon": "dns", "link": "/admin/gateway/worker/"},
                     {
                         "title": "Refused rows",

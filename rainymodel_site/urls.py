@@ -1,13 +1,24 @@
 """The pages for people. The gateway's own paths are in gateway/urls.py; asgi.py puts both together."""
 
+from typing import NoReturn
+
 from django.contrib import admin
+from django.http import Http404, HttpRequest
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 handler500 = "rainymodel_site.failures.failed"
 PAGE_PREFIXES = "admin|api|auth|keys|signin|signout|static|ui|usage"  # first path segments that Django serves
 
+
+def not_here(request: HttpRequest) -> NoReturn:
+    """A page of the framework's that has no meaning in this project."""
+    raise Http404
+
+
 urlpatterns = [
+    path("admin/password_change/", not_here),  # nobody has a password
+    path("admin/password_change/done/", not_here),
     path("admin/console/", include("rainymodel_site.console.urls")),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),

@@ -9,13 +9,17 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from gateway.lifecycle import Lifecycle
+from gateway.watchdog import Watchdog
 from rainymodel_site import env, logs
+from rainymodel_site.door import Door
 from rainymodel_site.listening import BACKLOG
+from rainymodel_site.log_output import STANDARD_ERROR
 from rainymodel_site.protocol import CarefulProtocol
 from rainymodel_site.timing import LAST_WORDS, StopTiming, read_stop_timing
 from rainymodel_site.workers import READY, UNCONFIGURED
@@ -35,9 +39,12 @@ class WorkerServer(uvicorn.Server):
         lifecycle: Lifecycle,
         timing: StopTiming,
         channel: socket.socket | None,
+        stall_limit: float = 0.0,
     ) -> None:
         super().__init__(config)
         self._lifecycle, self._timing, self._channel = lifecycle, timing, channel
+        self._stall_limit = stall_limit
+        self._listeners: list[socket.socket] = []
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -52,24 +59,50 @@ class WorkerServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and accept; then tell the supervisor."""
+        self._listeners = [listener.dup() for listener in sockets or []]
         await super().startup(sockets)
         settle_memory()
         if self._channel:
             self._channel.send(READY)
+
+    async def main_loop(self) -> None:
+        """Serve, watched, until told to stop."""
+        door = asyncio.ensure_future(
+            Door(self.servers, self._listeners, self._accept_on, self._lifecycle).watch()
+        )
+        with Watchdog(self._lifecycle, self._stall_limit, STANDARD_ERROR.flush).watching():
+            await super().main_loop()
+        door.cancel()
+
+    async def _accept_on(self, listener: socket.socket) -> asyncio.Server:
+        """What uvicorn does with a socket at the start."""
+        make = partial(
+            CarefulProtocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return await asyncio.get_running_loop().create_server(make, sock=listener, backlog=BACKLOG)
 
     def begin_drain(self) -> None:
         """Say goodbye now, stop accepting after the notice; a second call changes nothing."""
         if not self._lifecycle.draining:
             loop = asyncio.get_running_loop()
             self._lifecycle.begin_drain()
+            self._say_close()
             loop.call_later(self._timing.notice, self._stop_accepting)
+
+    def _say_close(self) -> None:
+        """From now on each answer ends its connection: few are then left that a request could be sent on too late."""
+        self.config.encoded_headers.append((b"connection", b"close"))
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the door, let what runs finish within the drain, cut the rest, then stop the application.
 
         Unlike uvicorn's own this waits for the requests it cuts: they still owe an error frame and a log row.
         """
-        self._close_listeners(sockets or [])
+        self._close_listeners([*(sockets or []), *self._listeners])
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if not await self._idle_within(self._timing.drain):
@@ -151,12 +184,18 @@ def main(arguments: list[str]) -> int:
     channel = socket.socket(fileno=options.channel) if options.channel is not None else None
     try:
         logs.start()
-        timing = read_stop_timing()
+        timing, stall_limit = read_stop_timing(), env.seconds("RAINYMODEL_LOOP_STALL_SECONDS", 0.0)
         application, lifecycle = load_application(options.app)
     except env.ConfigurationError as error:
         print(error, file=sys.stderr)
         return UNCONFIGURED
-    server = WorkerServer(server_config(application), lifecycle=lifecycle, timing=timing, channel=channel)
+    server = WorkerServer(
+        server_config(application),
+        lifecycle=lifecycle,
+        timing=timing,
+        channel=channel,
+        stall_limit=stall_limit,
+    )
     server.run([listener])
     return 0
 

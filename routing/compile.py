@@ -9,6 +9,7 @@ from routing.addresses import expand, host_of, is_loopback
 from routing.document import CatalogueError, Document, check_document
 from routing.engine.snapshot import (
     CAPABILITIES,
+    IMAGE_URLS,
     Alias,
     BreakerRules,
     Deployment,
@@ -104,13 +105,19 @@ def _deployment(entry: Entry, providers: Mapping[str, Provider], tiers: Mapping[
         prices=tuple(sorted((_price(item) for item in entry["prices"]), key=lambda price: price.starts)),
         context_window=entry["context_window"],
         output_limit=entry["output_limit"],
-        capabilities=frozenset(entry["capabilities"]),
+        capabilities=_able(entry["capabilities"], owner),
         dialects=_spoken(entry["dialects"], owner),
         parameter_policy=tuple(sorted(entry["parameter_policy"].items())),
         quality=entry["quality"],
         limits=_own_or(entry, owner.limits),
         enabled=entry["enabled"],
     )
+
+
+def _able(capabilities: list[str], owner: Provider) -> frozenset[str]:
+    """What is stated, and images by their address where the provider is a public one."""
+    sees_far = "vision" in capabilities and owner.address_class == "public"
+    return frozenset([*capabilities, IMAGE_URLS] if sees_far else capabilities)
 
 
 def _spoken(dialects: list[str], owner: Provider) -> frozenset[str]:

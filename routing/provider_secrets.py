@@ -60,6 +60,18 @@ def secret_state(provider: Provider, surroundings: Surroundings) -> SecretState 
     return SecretState(opens, row.last_four, row.set_at, row.set_by)
 
 
+def sealing_refusal() -> str | None:
+    """Why the stored secrets are of no use here; None when there are none, or one of them opens."""
+    rows = ProviderSecret.objects.values_list("provider_slug", "base_url", "sealed")
+    opened = [open_sealed(bytes(sealed), slug, address) for slug, address, sealed in rows]
+    if not opened or any(secret is not None for secret in opened):
+        return None
+    return (
+        f"RAINYMODEL_SECRET_KEYS opens none of the {len(opened)} provider secrets in the database: "
+        "give it the keys that sealed them, the newest first."
+    )
+
+
 @transaction.atomic
 def reseal_all() -> tuple[int, int]:
     """Seal every secret under the first key of the ring: how many were re-sealed, how many do not open."""

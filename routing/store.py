@@ -51,6 +51,7 @@ class Serving:
     credentials: Mapping[str, str] = field(repr=False)
     since: float
     saved: SavedCatalogue | None = None
+    from_file: bool = False
 
 
 NOTHING = Serving(Snapshot(0, {}, {}, {}, {}, (), {}), {}, 0.0)
@@ -66,8 +67,10 @@ class SnapshotStore:
         ring: KeyRing,
         file: SnapshotFile,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.problem = NOTHING_PUBLISHED
+        self._monotonic, self._looked_at = monotonic, monotonic()
         self._pool, self._surroundings, self._ring, self._file, self._clock = (
             pool,
             surroundings,
@@ -103,6 +106,16 @@ class SnapshotStore:
     def since(self) -> float:
         """The wall time of the last swap."""
         return self._serving.since
+
+    @property
+    def is_from_file(self) -> bool:
+        """True while the saved catalogue serves and the database has not confirmed it since the start."""
+        return self._serving.from_file
+
+    @property
+    def unseen_for(self) -> float:
+        """Seconds since the database was last looked at with success, or since the start."""
+        return self._monotonic() - self._looked_at
 
     async def load(self) -> None:
         """The first load: from the database, else from the last good file. Without either, `problem` says why."""
@@ -143,9 +156,11 @@ class SnapshotStore:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             newest = await (await connection.execute(NEWEST)).fetchone()
             if newest is None:
+                self._looked_at = self._monotonic()
                 raise CatalogueError(NOTHING_PUBLISHED)
             mark = await (await connection.execute(SECRETS_MARK)).fetchone()
             fingerprint = (newest[0], newest[1], mark[0] if mark else "")
+            self._looked_at = self._monotonic()
             if self._refused and self._refused[0] == fingerprint:
                 raise CatalogueError(self._refused[1])
             if not self._serves(fingerprint):
@@ -189,6 +204,7 @@ class SnapshotStore:
     async def _confirm(self) -> None:
         """The database holds what serves; once an hour the file is told."""
         self.problem, self._refused = "", None
+        self._serving = replace(self._serving, from_file=False)
         saved, now = self._serving.saved, self._clock()
         if saved is not None and now - saved.confirmed_at > SAVE_AGAIN_AFTER:
             confirmed = replace(saved, confirmed_at=now)
@@ -211,7 +227,7 @@ class SnapshotStore:
             self._note(f"{self.problem} The saved catalogue is of no use either: {error}")
             return
         reason = self.problem
-        self._swap(serving)
+        self._swap(replace(serving, from_file=True))
         self._note(
             f"{reason} Serving revision {saved.number}, saved {_hours(self._clock() - saved.confirmed_at)} ago."
         )

@@ -81,7 +81,7 @@ class ApiKeyAdmin(ModelAdmin):
     list_select_related = ("owner",)
     search_fields = ("label", "kid", "last_four", "owner__username", "owner__email")
     actions = ("revoke_selected",)
-    actions_detail = ("roll_this", "revoke_this")
+    actions_detail = ("end_users_of_this", "roll_this", "revoke_this")
     change_form_before_template = "accounts/key_form_top.html"
     fieldsets = (
         (None, {"fields": (("label", "owner"), "expires_at")}),
@@ -89,13 +89,13 @@ class ApiKeyAdmin(ModelAdmin):
         ("How much", {"fields": LIMIT_FIELDS}),
         ("From where", {"fields": ("networks",)}),
     )
-    readonly_fields = ("key", "state_label", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = ("key", "state_label", "created_at", "last_used_at", "revoked_at", "exposed_at")
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         """A key that exists also says what became of it."""
         if obj is None:
             return self.fieldsets
-        history = ("key", "state_label"), ("created_at", "last_used_at"), "revoked_at"
+        history = ("key", "state_label"), ("created_at", "last_used_at"), ("revoked_at", "exposed_at")
         return (("Key", {"fields": history}), *self.fieldsets)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
@@ -173,6 +173,11 @@ class ApiKeyAdmin(ModelAdmin):
         """Ask first: a revoked key stays revoked."""
         return self.ask_before_revoking(request, queryset)
 
+    @action(description="End users", permissions=["view"], url_path="end-users")
+    def end_users_of_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """For whom a program used it."""
+        return redirect("keys:end_users", object_id)
+
     @action(description="Roll", permissions=["revoke"], url_path="roll")
     def roll_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A new secret with the same limits; the page is the one that owners use."""
@@ -185,9 +190,8 @@ class ApiKeyAdmin(ModelAdmin):
 
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """An open key, and the right to change keys."""
-        is_open = (
-            object_id is None or self.get_queryset(request).filter(pk=object_id, revoked_at=None).exists()
-        )
+        ids = read_ids([str(object_id)])
+        is_open = object_id is None or self.get_queryset(request).filter(pk__in=ids, revoked_at=None).exists()
         return is_open and super().has_change_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:

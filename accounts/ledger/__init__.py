@@ -7,4 +7,5 @@ minute loses its leases to the others (docs/decisions/0017).
 
 rules      what is limited: a name, a kind, a limit      postgres   the one statement that reports and takes
 allowance  one rule's numbers in this worker             ledger     reserves, and talks to Postgres in the background
+asks       what an allowance reports and needs           lost       what a dead worker's requests had set aside
 """

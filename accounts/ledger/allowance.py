@@ -31,6 +31,10 @@ class Allowance:
         """How much may still be used, as far as this worker knows."""
         return max(0, self.room + self.free)
 
+    def lacks(self, amount: int) -> bool:
+        """Whether a lease is needed first; nothing is always at hand, also for who owes."""
+        return amount > 0 and self.free < amount
+
     def take_over(self, rule: Rule) -> None:
         """The same rule, perhaps with another limit; of a lease under a higher one nothing is left."""
         self.room += rule.limit - self.rule.limit

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from accounts.key_rows import UNREACHABLE
 from accounts.ledger.allowance import IDLE_REPORTS, SMALL, Allowance
+from accounts.ledger.asks import NOTHING, Need, ask_of
 from accounts.ledger.postgres import Answer, Ask, bury, register, sync
 from accounts.ledger.rules import KINDS, MONEY, SLIDING, Calendar, Rule, period_of
 
@@ -20,7 +21,8 @@ ALIVE_SECONDS = 5.0
 BURY_SECONDS = 10.0
 QUESTION_SECONDS = 2.0
 SECOND_LOOK = 0.1  # another worker may be about to return the last slot
-SILENCE_SECONDS = 1.0  # after a failed question rates are judged from memory for this long
+LEASE_SECONDS = 25.0  # without an answer; after 30 s the others take what this worker held
+RETRY_SECONDS = 1.0  # what a caller is told to wait while Postgres is away
 Demand = tuple[Rule, int]
 
 
@@ -82,7 +84,8 @@ class Ledger:
         self._active: dict[int, Allowance] = {}
         self._waiting: list[Waiting] = []
         self._wake = asyncio.Event()
-        self._silent_until = float("-inf")
+        self._is_silent = False  # the last question failed: nobody waits for Postgres until it answers again
+        self._leased_until = float("inf")
         self._buried_at = self._forgot_at = self._told_at = clock()
         self.workers = 1
 
@@ -115,10 +118,12 @@ class Ledger:
 
     def try_reserve(self, demands: Sequence[Demand]) -> Reservation | None:
         """All of the demands from leases at hand, or none of them."""
+        if self._clock() > self._leased_until:
+            self._end_leases()
         held = []
         for rule, amount in demands:
             allowance = self.allowance(rule)
-            if allowance.free < amount:
+            if allowance.lacks(amount):
                 return None
             held.append((allowance, amount))
         return self._take(held)
@@ -132,10 +137,9 @@ class Ledger:
             if amount > rule.limit:
                 raise Exceeded(rule, amount, rule.limit, 0.0, period_of(rule.kind, self.now()))
         for last in (False, True):
-            if self._clock() < self._silent_until:
-                return self._without_postgres(demands)
-            await self._leased(demands)
-            if self._clock() < self._silent_until:
+            if not self._is_silent:
+                await self._leased(demands)
+            if self._is_silent:
                 return self._without_postgres(demands)
             reservation = self.try_reserve(demands)
             if reservation is not None:
@@ -156,12 +160,19 @@ class Ledger:
     async def run(self) -> None:
         """Report and take for as long as the worker lives."""
         while True:
+            await self._pause()
+            await self._sync()
+            await self._keep_house()
+
+    async def _pause(self) -> None:
+        """Until the next report is due, or a request needs a lease; nothing hurries a Postgres that is away."""
+        if self._is_silent:
+            await asyncio.sleep(REPORT_SECONDS)
+        else:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_SECONDS):
                     await self._wake.wait()
-            self._wake.clear()
-            await self._sync()
-            await self._keep_house()
+        self._wake.clear()
 
     async def stop(self) -> None:
         """Give everything back."""
@@ -187,7 +198,7 @@ class Ledger:
             async with asyncio.timeout(2 * QUESTION_SECONDS):
                 await waiting.done
         except TimeoutError:
-            self._silent_until = self._clock() + SILENCE_SECONDS
+            self._is_silent = True
         finally:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
@@ -195,7 +206,7 @@ class Ledger:
     def _first_short(self, demands: Sequence[Demand]) -> Exceeded:
         for rule, amount in demands:
             allowance = self.allowance(rule)
-            if allowance.free < amount:
+            if allowance.lacks(amount):
                 room = max(0, allowance.free) + max(0, allowance.room)
                 allowance.idle = IDLE_REPORTS  # what is too little here may be enough elsewhere
                 return Exceeded(rule, amount, room, allowance.retry_after, allowance.period)
@@ -205,7 +216,7 @@ class Ledger:
         """Rates and slots by this worker's own count and its share of the limit; money only from the lease."""
         held = [(self.allowance(rule), amount) for rule, amount in demands]
         for allowance, amount in held:
-            if allowance.free >= amount:
+            if not allowance.lacks(amount):
                 continue
             rule = allowance.rule
             if rule.kind in MONEY:
@@ -213,37 +224,45 @@ class Ledger:
             taken = allowance.reserved + (allowance.used_since(self.now()) if rule.kind in SLIDING else 0)
             room = max(1, rule.limit // self.workers) - taken
             if amount > room:
-                raise Exceeded(rule, amount, max(0, room), SILENCE_SECONDS, allowance.period)
+                raise Exceeded(rule, amount, max(0, room), RETRY_SECONDS, allowance.period)
         return self._take(held)
 
     async def _sync(self) -> None:
         waiting, self._waiting = self._waiting, []
-        needs: dict[int, int] = {}
+        needs: dict[int, Need] = {}
         for each in waiting:
             for rule, amount in each.demands:
                 allowance = self.allowance(rule)
                 self._active[id(allowance)] = allowance
-                needs[id(allowance)] = needs.get(id(allowance), 0) + amount
-        if self._active or self._clock() - self._told_at > ALIVE_SECONDS:
+                needs[id(allowance)] = needs.get(id(allowance), NOTHING).and_also(amount)
+        if self._active or self._is_silent or self._clock() - self._told_at > ALIVE_SECONDS:
             await self._ask(needs)
-        for each in waiting:
+        # While Postgres is away those who came meanwhile need not wait for another try.
+        for each in (*waiting, *(self._waiting if self._is_silent else ())):
             if not each.done.done():
                 each.done.set_result(None)
 
-    async def _ask(self, needs: dict[int, int]) -> None:
+    async def _ask(self, needs: dict[int, Need]) -> None:
+        asked_at = self._clock()
         try:
             async with asyncio.timeout(QUESTION_SECONDS):
                 while not await self._is_answered(needs):
                     self._begin_again()
         except UNREACHABLE as error:
-            if self._clock() >= self._silent_until:
+            if not self._is_silent:
                 log.warning("limits cannot be shared with other workers", problem=type(error).__name__)
-            self._silent_until = self._clock() + SILENCE_SECONDS
+            self._is_silent = True
             return
-        self._silent_until = float("-inf")
-        self._told_at = self._clock()
+        self._is_silent = False
+        self._told_at, self._leased_until = asked_at, asked_at + LEASE_SECONDS
 
-    async def _is_answered(self, needs: dict[int, int]) -> bool:
+    def _end_leases(self) -> None:
+        """Postgres has not answered for so long that the others may take what is leased here."""
+        self._leased_until = float("inf")
+        for allowance in self._allowances.values():
+            allowance.free = min(allowance.free, 0)
+
+    async def _is_answered(self, needs: dict[int, Need]) -> bool:
         """False when the others have taken this worker for dead."""
         if self._lessee is None:
             lessee = uuid4()
@@ -251,7 +270,7 @@ class Ledger:
             self._lessee = lessee
         # By name, so that workers lock in the same order.
         active = sorted(self._active.values(), key=lambda each: (each.rule.name, each.period))
-        asks = [ask_of(each, needs.get(id(each), 0)) for each in active]
+        asks = [ask_of(each, needs.get(id(each), NOTHING), keep=self._is_silent) for each in active]
         answer = await sync(self._pool, self._lessee, asks)
         if answer is not None:
             self._apply(asks, answer)
@@ -286,26 +305,18 @@ class Ledger:
                     await bury(self._pool)
 
     def _forget(self) -> None:
-        """Drop what no longer says anything: old buckets, rates nobody uses, calendar periods that are over."""
+        """Drop what no longer says anything: old buckets, rates nobody uses, calendar periods that are long over.
+
+        The period before this one stays, as Postgres' clock may be set back: its totals must go on from there.
+        """
         now = self.now()
         for key, allowance in list(self._allowances.items()):
             allowance.forget(now)
-            is_over = allowance.rule.kind not in MONEY or allowance.period != period_of(
-                allowance.rule.kind, now
-            )
+            kind = allowance.rule.kind
+            is_over = kind not in MONEY or allowance.period < period_of(kind, now) - 1
             is_quiet = not (allowance.free or allowance.reserved or allowance.unreported())
-            empty = not allowance.used or allowance.rule.kind in MONEY
+            empty = not allowance.used or kind in MONEY
             if is_over and is_quiet and empty and id(allowance) not in self._active:
                 del self._allowances[key]
                 if self._current.get(key[0]) is allowance:
                     del self._current[key[0]]
-
-
-def ask_of(allowance: Allowance, amount: int) -> Ask:
-    """What an allowance reports, and asks for so that this amount is free."""
-    if not amount:
-        allowance.give_back()
-    allowance.free = max(0, allowance.free)
-    need = max(0, amount - allowance.free)
-    outstanding = allowance.free + allowance.reserved
-    return Ask(allowance, outstanding, allowance.unreported(), need, allowance.ahead() if need else 0)

@@ -17,13 +17,17 @@ BURY = "SELECT accounts_ledger_bury(%s)"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one allowance reports, and what it would like: `need` at least, `extra` while there is plenty."""
+    """What one allowance reports, and what it would like: `need` at least, `extra` while there is plenty.
+
+    `single` is what the largest of the waiting requests lacks: where there is less, the wait is until it fits.
+    """
 
     allowance: Allowance
     outstanding: int
     use: dict[int, int]
     need: int
     extra: int
+    single: int
 
     def document(self) -> dict[str, Any]:
         """As the function reads it."""
@@ -37,6 +41,7 @@ class Ask:
             "use": [[place, total] for place, total in self.use.items()],
             "need": self.need,
             "extra": self.extra,
+            "single": self.single,
         }
 
 

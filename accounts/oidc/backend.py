@@ -7,9 +7,9 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend  # type: ignore[i
 
 from accounts.actor import Actor, acting, current_actor
 from accounts.models import User
-from accounts.oidc.exchange import check_access, identify, redeem, tokens_in
+from accounts.oidc.admission import admit
+from accounts.oidc.exchange import identify, redeem, tokens_in
 from accounts.oidc.library import callback_address, library_setting
-from accounts.oidc.people import enter
 from accounts.oidc.provider import provider
 from accounts.oidc.session import Tokens
 from accounts.oidc.tokens import Identity
@@ -38,7 +38,6 @@ class SsoBackend(RoleBackend, OIDCAuthenticationBackend):
     def get_or_create_user(self, access_token: Any, id_token: Any, payload: Identity) -> User:
         """The user of the identity, as its own actor in the audit."""
         tokens: Tokens = self.request.sso_tokens  # type: ignore[attr-defined]
-        check_access(provider(), payload, tokens.access)
         address = current_actor().address
         with acting(lambda: Actor(payload.email, address)):
-            return enter(payload)
+            return admit(payload, tokens.access)

@@ -12,7 +12,7 @@ import structlog
 
 from accounts.errors import AccessTokenRefused, KeysUnavailable
 from accounts.oidc.calls import fetch
-from accounts.oidc.errors import ProviderSilent, SignatureRefused, TokenRefused
+from accounts.oidc.errors import ProviderSilent, SignatureRefused, TokenExpired, TokenRefused
 from accounts.oidc.provider import Provider
 from accounts.oidc.tokens import Identity, SigningKey, issuer_of, read_access_token, read_keys
 
@@ -20,6 +20,10 @@ log = structlog.get_logger("accounts.oidc")
 FRESH_SECONDS = 600.0
 TRUSTED_SECONDS = 3600.0
 PAUSE_SECONDS = 60.0
+
+
+class AccessTokenExpired(AccessTokenRefused):
+    """A token that the provider signed and whose time is over: no guess."""
 
 
 class AccessTokens:
@@ -49,11 +53,11 @@ class AccessTokens:
         except SignatureRefused:
             await self._renew()
         except TokenRefused as refusal:
-            raise AccessTokenRefused(refusal.detail) from None
+            raise refused(refusal) from None
         try:
             return self._judge(token)
         except TokenRefused as refusal:
-            raise AccessTokenRefused(refusal.detail) from None
+            raise refused(refusal) from None
 
     def _judge(self, token: str) -> Identity:
         return read_access_token(token, self._keys, self._provider.issuer, self._audiences)
@@ -82,6 +86,12 @@ class AccessTokens:
             return
         if keys:
             self._keys, self._fetched = keys, self._monotonic()
+
+
+def refused(refusal: TokenRefused) -> AccessTokenRefused:
+    """Why a token does not call."""
+    kind = AccessTokenExpired if isinstance(refusal, TokenExpired) else AccessTokenRefused
+    return kind(refusal.detail)
 
 
 def looks_like_token(credential: str) -> bool:

@@ -5,6 +5,7 @@ SignInRefused             carries status, headline, advice; `detail` is for the 
 ├── StateUnknown     400  the browser did not start this sign-in, or finished it before
 ├── ProviderSaidNo   403  the provider sent the browser back without a code, or did not take the code
 ├── TokenRefused     403  the provider's answer cannot be believed
+│   ├── TokenExpired      signed as it should be, and too late
 │   └── SignatureRefused  none of the keys at hand signed it; newer ones may have
 ├── ProviderSilent   503  the provider did not answer, or not in a way that can be read
 ├── NoAccess         403  the person's role has nothing here
@@ -67,6 +68,10 @@ class TokenRefused(SignInRefused):
         "For your safety you were not signed in. Try again; if it happens again, tell whoever runs this server: "
         "the reason is in the audit."
     )
+
+
+class TokenExpired(TokenRefused):
+    """One of the issuer's keys signed it, and its time is over."""
 
 
 class SignatureRefused(TokenRefused):

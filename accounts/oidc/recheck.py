@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.actor import Actor, acting, current_actor
+from accounts.oidc.admission import admit
 from accounts.oidc.errors import CheckOverdue, ProviderSaidNo, ProviderSilent, SignInRefused, TokenRefused
 from accounts.oidc.exchange import identify, identify_bearer, redeem, tokens_in
-from accounts.oidc.people import enter
 from accounts.oidc.provider import provider
 from accounts.oidc.refusals import note, refuse
 from accounts.oidc.session import (
+    Tokens,
     confirm,
     forget_tokens,
     is_sso,
@@ -87,21 +88,21 @@ def refresh(request: HttpRequest) -> bool:
         return False
     renewed = tokens_in(answer, tokens)
     if "id_token" in answer:
-        bring_up_to_date(request, identify(provider(), answer["id_token"]))
+        bring_up_to_date(request, identify(provider(), answer["id_token"]), renewed)
     elif identity := identify_bearer(provider(), renewed.access):
-        bring_up_to_date(request, identity)
+        bring_up_to_date(request, identity, renewed)
     confirm(request.session, renewed)
     return True
 
 
-def bring_up_to_date(request: HttpRequest, identity: Identity) -> None:
-    """Apply the role that the provider states now. Raises SignInRefused, also for somebody else's token."""
+def bring_up_to_date(request: HttpRequest, identity: Identity, tokens: Tokens) -> None:
+    """Apply what the provider says of the person now. Raises SignInRefused, also for somebody else's token."""
     user = request.user
     if (identity.issuer, identity.subject) != (user.issuer, user.subject):  # type: ignore[union-attr]
         raise TokenRefused("it is of somebody else")
     address = current_actor().address
     with acting(lambda: Actor(identity.email, address)):
-        request.user = enter(identity)
+        request.user = admit(identity, tokens.access)
 
 
 def is_page_visit(request: HttpRequest) -> bool:

@@ -53,6 +53,8 @@ def refuse(request: HttpRequest, refusal: SignInRefused, next_page: str = "") ->
     }
     response = render(request, "accounts/sso_refused.html", context, status=refusal.status)
     add_never_cache_headers(response)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log the query, with code and state
+    response.refusal = refusal  # type: ignore[attr-defined]  # for the management API, which says it in JSON
     return response
 
 

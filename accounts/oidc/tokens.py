@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from accounts.oidc.errors import SignatureRefused, TokenRefused
+from accounts.oidc.errors import SignatureRefused, TokenExpired, TokenRefused
 from accounts.oidc.provider import ALGORITHM, Provider
 
 LEEWAY = 60
@@ -142,7 +142,7 @@ def decode(token: str, key: SigningKey, issuer: str, audiences: list[str]) -> di
     except jwt.InvalidSignatureError:
         raise
     except jwt.ExpiredSignatureError:
-        raise TokenRefused("it has expired") from None
+        raise TokenExpired("it has expired") from None
     except jwt.ImmatureSignatureError:
         raise TokenRefused("it was issued in the future") from None
     except jwt.InvalidAudienceError:

@@ -200,3 +200,9 @@ def test_a_developer_sees_no_keys():
         assert browser.get(address).status_code == 403
     assert browser.post(f"{LIST}revoke/", {"id": str(row.pk)}).status_code == 403
     assert ApiKey.objects.get().revoked_at is None
+
+
+@pytest.mark.parametrize("id", ["abc", "%00", "9" * 40], ids=["word", "nul", "number"])
+@pytest.mark.parametrize("page", ["roll", "revoke", "change", "history"])
+def test_an_address_of_no_key_is_no_failure_of_ours(admin: Client, page: str, id: str):
+    assert admin.get(f"{LIST}{id}/{page}/").status_code in (302, 403, 404)

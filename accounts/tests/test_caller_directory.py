@@ -1,19 +1,22 @@
 """The directory on a real Postgres: who gets in, what is remembered, and what happens without the database."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.utils import timezone
 
-from accounts.caller import Defaults
+from accounts.caller import Caller, Defaults
 from accounts.errors import ApiKeyExpired, ApiKeyRevoked, InvalidApiKey, KeysUnavailable
 from accounts.issue import revoke_keys
 from accounts.key_rows import UNREACHABLE
 from accounts.keys import checksum, make_key
 from accounts.models import ApiKey, User
-from accounts.tests.lobby import lobby
+from accounts.tests.lobby import Lobby, database_address, lobby
 from accounts.tests.people import key_of, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,6 +96,7 @@ def test_a_wrong_secret_is_invalid_even_when_the_key_is_revoked():
             gate.enter(text)
 
 
+@pytest.mark.fault("C27")
 def test_an_unknown_key_is_refused_from_memory_the_second_time():
     _, text = key_of(person())
     ApiKey.objects.all().delete()
@@ -104,6 +108,7 @@ def test_an_unknown_key_is_refused_from_memory_the_second_time():
             gate.directory.find(text)
 
 
+@pytest.mark.fault("C28")
 def test_a_key_expires_at_its_moment_while_it_is_remembered():
     _, text = key_of(person(), expires_at=datetime(2100, 1, 1, tzinfo=UTC))
     moment = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
@@ -189,6 +194,7 @@ def test_a_client_that_leaves_does_not_spoil_the_answer_for_the_others():
         assert gate.run(first_leaves()) == text[6:14]
 
 
+@pytest.mark.fault("I02")
 def test_without_the_database_known_keys_work_on_and_unknown_ones_cannot_be_checked():
     _, known = key_of(person())
     _, unknown = key_of(User.objects.get(), "Orcide")
@@ -244,6 +250,7 @@ def test_without_the_database_an_expired_key_is_refused():
             gate.enter(text)
 
 
+@pytest.mark.fault("C27")
 def test_a_flood_of_wrong_keys_pushes_out_no_right_one():
     _, text = key_of(person())
     with lobby(remembered=10) as gate:
@@ -326,3 +333,42 @@ def test_the_credential_itself_is_kept_nowhere_in_the_directory():
         held = repr(vars(gate.directory))
 
     assert text not in held and text[15:47] not in held
+
+
+@pytest.mark.fault("I14")
+@pytest.mark.parametrize("step", [-3_600, 3_600], ids=["back an hour", "on an hour"])
+def test_a_step_of_the_clock_changes_nothing_of_what_is_remembered(step: float):
+    _, text = key_of(person())
+    with lobby() as gate:
+        caller = gate.enter(text)
+        gate.wall.now += step
+        assert gate.directory.find(text) is caller
+        gate.cut_database()
+        gate.monotonic.now += 60
+        assert gate.enter(text) is caller
+
+
+@pytest.mark.fault("I03")
+def test_while_a_slow_database_is_asked_again_memory_answers():
+    row, text = key_of(person())
+    with lobby() as gate:
+        caller = gate.enter(text)
+        gate.monotonic.now += 60
+        with locked_keys():
+            assert gate.enter(text) is caller
+        ApiKey.objects.filter(pk=row.pk).update(label="renamed")
+        assert any(asked_later(gate, text).label == "renamed" for _ in range(40))
+
+
+def asked_later(gate: Lobby, text: str) -> Caller:
+    """The key, when its last answer is not fresh any more."""
+    gate.monotonic.now += 60
+    return gate.enter(text)
+
+
+@contextmanager
+def locked_keys() -> Iterator[None]:
+    """Questions about keys get no answer while the block lasts."""
+    with psycopg.connect(database_address()) as connection:
+        connection.execute("LOCK TABLE accounts_apikey IN ACCESS EXCLUSIVE MODE")
+        yield

@@ -1,6 +1,7 @@
 """Keys and sign-in links from the command line."""
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ def test_create_key_takes_every_limit():
     person("ada")
     run(
         *("create_key", "Lamino", "--owner", "ada", "--rpm", "60", "--concurrency", "4"),
+        *("--tpm", "5000", "--usd-per-day", "2.50", "--usd-per-month", "40"),
         *(
             "--aliases",
             "rainymodel/auto, claude-*",
@@ -57,6 +59,7 @@ def test_create_key_takes_every_limit():
 
     row = ApiKey.objects.get()
     assert (row.owner.username, row.requests_per_minute, row.concurrent_requests) == ("ada", 60, 4)
+    assert (row.tokens_per_minute, row.usd_per_day, row.usd_per_month) == (5000, Decimal("2.50"), Decimal(40))
     assert (row.aliases, row.policies, row.highest_tier) == (
         ["rainymodel/auto", "claude-*"],
         ["free"],
@@ -71,6 +74,12 @@ def test_create_key_takes_every_limit():
     [
         (["--rpm", "0"], "--rpm: Ensure this value is greater than or equal to 1."),
         (["--rpm", "-5"], "--rpm: Ensure this value is greater than or equal to 1."),
+        (["--tpm", "0"], "--tpm: Ensure this value is greater than or equal to 1."),
+        (["--usd-per-day", "0"], "--usd-per-day: Ensure this value is greater than or equal to 0.01."),
+        (["--usd-per-month", "1e9"], "--usd-per-month: Ensure this value is less than or equal to 1000000."),
+        (["--usd-per-day", "nan"], "“nan” is not an amount of US dollars"),
+        (["--usd-per-day", "1e999999999"], "--usd-per-day: Ensure"),
+        (["--usd-per-month", "five"], "“five” is not an amount of US dollars"),
         (["--concurrency", "999999999"], "--concurrency: Ensure this value is less than or equal to 10000."),
         (["--networks", "10.0.0.1/8"], "write 10.0.0.0/8."),
         (["--networks", "everywhere"], "“everywhere” is not an address or a CIDR range"),

@@ -114,6 +114,7 @@ async def test_an_amount_over_the_whole_limit_is_refused_without_taking_the_rest
         (await other.reserve([(day, 100)])).release()
 
 
+@pytest.mark.fault("I17")
 @pytest.mark.parametrize("seed", range(3))
 async def test_many_workers_never_spend_more_than_the_limit_together(seed: int):
     dice, day = random.Random(seed), Rule("key:a", "day", nano(Decimal(1)))
@@ -226,6 +227,7 @@ async def test_what_is_over_is_forgotten():
         assert ledger.known == 0
 
 
+@pytest.mark.fault("I31")
 @pytest.mark.parametrize(
     ("now", "month"), [(0, 0), (31 * 86_400 - 1, 0), (31 * 86_400, 1), (1_795_219_200, 682)]
 )

@@ -98,6 +98,7 @@ ATTACKS = ("wrong_aud", "wrong_iss", "other_client", "expired", "issued_in_futur
 FORGERIES = ("wrong_signature", "alg_none", "hs256_public_key")
 
 
+@pytest.mark.fault("I25")
 @pytest.mark.parametrize("attack", [*ATTACKS, *FORGERIES])
 def test_a_token_that_is_not_what_it_should_be_does_not_call(provider: FakeLogin, attack: str):
     known(provider)
@@ -107,6 +108,7 @@ def test_a_token_that_is_not_what_it_should_be_does_not_call(provider: FakeLogin
             gate.enter(provider.access_token(ADA))
 
 
+@pytest.mark.fault("I25")
 def test_an_audience_that_is_not_accepted_does_not_call(provider: FakeLogin):
     known(provider)
     with door(provider) as (gate, _), pytest.raises(AccessTokenRefused, match="another application"):
@@ -160,6 +162,7 @@ def test_memory_lasts_half_a_minute(provider: FakeLogin):
         assert gate.directory.find(token) is None
 
 
+@pytest.mark.fault("I24")
 def test_new_keys_are_found_at_the_first_token_that_the_old_ones_did_not_sign(provider: FakeLogin):
     known(provider)
     with door(provider) as (gate, clock):
@@ -171,6 +174,7 @@ def test_new_keys_are_found_at_the_first_token_that_the_old_ones_did_not_sign(pr
     assert fetches(provider) == 2
 
 
+@pytest.mark.fault("I24")
 def test_forged_tokens_ask_for_the_keys_once_a_minute(provider: FakeLogin):
     known(provider)
     with door(provider) as (gate, clock):
@@ -215,6 +219,7 @@ def test_without_any_keys_nobody_can_tell(provider: FakeLogin):
         gate.enter(provider.access_token(ADA))
 
 
+@pytest.mark.fault("I23")
 def test_keys_work_beside_tokens(provider: FakeLogin):
     _, text = key_of(known(provider))
     with door(provider) as (gate, _):

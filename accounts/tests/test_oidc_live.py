@@ -155,3 +155,11 @@ def test_breaking_the_glass_works_at_a_running_server(house: House):
         answer = browser.post(link, data=form, headers={"Referer": house.gateway.url})
 
         assert answer.headers["location"] == "/admin/" and browser.get("/admin/").status_code == 200
+
+
+def test_tokens_that_merely_expired_are_no_guesses(house: House):
+    expired = house.provider.access_token(DAN, audience="rainymodel-api", expires_in=-3600)
+    answers = [house.ask(expired) for _ in range(25)]
+
+    assert {answer.status_code for answer in answers} == {401}
+    assert "it has expired" in answers[-1].json()["error"]["message"]

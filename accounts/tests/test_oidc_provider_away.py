@@ -41,6 +41,7 @@ def test_a_provider_that_hangs_is_given_up_after_five_seconds(settings: Any):
         assert refusals()[0]["detail"] == "no answer within 5 s"
 
 
+@pytest.mark.fault("I23")
 def test_a_provider_that_is_gone_is_a_page_that_says_so(settings: Any):
     with provider_for(settings, "today") as provider:
         visitor = Visitor(provider)
@@ -58,6 +59,7 @@ def test_after_a_failure_the_next_try_works(visitor: Visitor):
     assert visitor.sign_in(ADA).status_code == 302
 
 
+@pytest.mark.fault("I24")
 def test_new_keys_under_the_old_name_are_found(visitor: Visitor):
     visitor.sign_in(ADA)
     visitor.provider.rotate_keys()

@@ -8,9 +8,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEntry, Role, User
+from accounts.models import ApiKey, AuditEntry, Role, User
 from accounts.oidc.session import tokens_of
-from accounts.tests.people import person, signed_in
+from accounts.tests.people import key_of, person, signed_in
 from accounts.tests.visitor import ADA, BOTH, DAN, ROSA, Visitor, provider_for, refusals
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +46,7 @@ def renewals(visitor: Visitor) -> int:
     return sum(form.get("grant_type") == "refresh_token" for form in visitor.asked("/oauth2/token"))
 
 
+@pytest.mark.fault("I23")
 def test_a_fresh_session_asks_nobody(visitor: Visitor):
     visitor.sign_in(ADA)
     before = len(visitor.provider.requests)
@@ -86,6 +87,7 @@ def test_without_a_refresh_token_a_page_is_fetched_by_way_of_the_provider(visito
     assert AuditEntry.objects.filter(action="signed in").count() == 1
 
 
+@pytest.mark.fault("I23")
 def test_a_stale_session_that_cannot_be_renewed_reads_but_does_not_write(visitor: Visitor):
     visitor.sign_in(ADA)
     grow_stale(visitor)
@@ -173,6 +175,20 @@ def test_who_lost_the_role_is_out_when_the_session_is_renewed(visitor: Visitor):
 
     assert page.status_code == 403 and "No access with this role" in page.text
     assert not visitor.is_signed_in and User.objects.get().role == Role.VIEWER
+
+
+def test_whom_the_providers_list_shuts_out_is_out_when_the_session_is_renewed(
+    at_conforming: Visitor, settings: Any
+):
+    at_conforming.sign_in(DAN)
+    key, _ = key_of(User.objects.get())
+    grow_stale(at_conforming)
+    settings.PUBLIC_URL = "https://unlisted.example"
+    page = at_conforming.browser.get("/keys/")
+
+    assert page.status_code == 403 and "No access with this role" in page.text
+    assert not at_conforming.is_signed_in
+    assert (User.objects.get().role, ApiKey.objects.get(pk=key.pk).state) == (Role.VIEWER, "paused")
 
 
 def test_a_renewal_with_somebody_elses_token_ends_the_session(at_conforming: Visitor):

@@ -292,3 +292,17 @@ def test_an_operator_may_touch_every_key_and_others_their_own():
     assert {row.label for row in own_keys.keys_for(rosa)} == {"hers"}
     assert {row.label for row in own_keys.keys_for(ada)} == {"hers", "his"}
     assert not own_keys.keys_for(person("dan", Role.DEVELOPER)).exists()
+
+
+def test_an_expired_key_comes_back_only_where_there_is_room():
+    rosa = person("rosa")
+    row, _ = key_of(rosa, "old")
+    ApiKey.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    many_keys(rosa, own_keys.MOST_OPEN_KEYS)
+
+    told = refused(own_keys.change, row, ROSA, expires_at=None)
+    assert "20 open keys" in told[NON_FIELD_ERRORS][0]
+    own_keys.change(row, ROSA, label="still expired")
+
+    own_keys.revoke(ApiKey.objects.filter(label="key 0").get(), ROSA)
+    assert own_keys.change(row, ROSA, expires_at=None).state == "active"

@@ -181,3 +181,14 @@ def test_pages_load_nothing_from_elsewhere_and_hold_no_inline_script(link: str):
             and "style=" not in page.text
             and "//" not in page.text.replace("://", "")
         )
+
+
+def test_a_form_without_its_token_is_refused_and_no_log_line_holds_the_link(
+    link: str, caplog: pytest.LogCaptureFixture
+):
+    page = Client(enforce_csrf_checks=True).post(link)
+
+    assert page.status_code == 403 and "The form was too old" in page.text
+    told = str([vars(record) for record in caplog.records])
+    assert "a form was refused" in told and link.removeprefix("/signin/") not in told
+    assert SignInLink.objects.get().used_at is None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from bench.loads import CannotMeasure
 from bench.reliability import chaos, soak, trials
@@ -34,6 +35,8 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "--short", action="store_true", help="two minutes instead of an hour, for a first look"
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be repeated")
+    parser.add_argument("--requests", type=int, help=f"of chaos, instead of {chaos.FULL.requests:,}")
+    parser.add_argument("--minutes", type=float, help=f"of soak, instead of {soak.FULL.seconds / 60:.0f}")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md and .json")
     return parser.parse_args(arguments)
 
@@ -42,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     """Try and print; 1 when something does not hold or cannot be tried."""
     options = read_arguments(arguments)
     try:
-        figures = [figure for part in options.only or PARTS for figure in PARTS[part](options.short)]
+        figures = [
+            figure for part in options.only or PARTS for figure in PARTS[part](scale_of(part, options))
+        ]
     except (CannotMeasure, PostgresError) as error:
         print(f"This cannot be tried: {error}", file=sys.stderr)
         return 1
@@ -55,9 +60,18 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(figure.holds for figure in figures) else 1
 
 
-def try_failing_upstreams(short: bool) -> list[Figure]:
+def scale_of(part: str, options: argparse.Namespace) -> Any:
+    """How much of a part is tried."""
+    scale = (SHORT if options.short else FULL)[part]
+    if part == "chaos" and options.requests:
+        return replace(scale, requests=options.requests)
+    if part == "soak" and options.minutes:
+        return replace(scale, seconds=options.minutes * 60)
+    return scale
+
+
+def try_failing_upstreams(scale: trials.Scale) -> list[Figure]:
     """The trials, and beside them what litellm's router did before the same upstreams."""
-    scale = trials.SHORT if short else trials.FULL
 
     async def run(here: Ground) -> list[Figure]:
         async with Client(here.url, here.headers) as client:
@@ -67,13 +81,12 @@ def try_failing_upstreams(short: bool) -> list[Figure]:
         say("upstreams that fail, each in its way")
         figures = asyncio.run(run(here))
         say("the same before litellm's router")
-        other = ask_litellm(here.upstream, short=short)
+        other = ask_litellm(here.upstream, short=scale == trials.SHORT)
     return [replace(figure, litellm=other.get(figure.part, "–")) for figure in figures]
 
 
-def try_rolling(short: bool) -> list[Figure]:
+def try_rolling(streams: int) -> list[Figure]:
     """Workers replaced under load."""
-    streams = 20 if short else 200
     with ground(environment=ROLLING) as here:
         say("a rolling restart under load")
         return [
@@ -81,28 +94,28 @@ def try_rolling(short: bool) -> list[Figure]:
         ]
 
 
-def try_chaos(short: bool) -> list[Figure]:
+def try_chaos(scale: chaos.Scale) -> list[Figure]:
     """Workers killed and Postgres frozen under load."""
-    scale = chaos.SHORT if short else chaos.FULL
     with ground() as here:
         say(f"{scale.requests:,} requests while workers are killed and Postgres is frozen")
         return [with_client(here, lambda here, client: chaos.chaos(here, client, scale))]
 
 
-def try_soak(short: bool) -> list[Figure]:
+def try_soak(scale: soak.Scale) -> list[Figure]:
     """A long mixed load."""
-    scale = soak.SHORT if short else soak.FULL
     with ground(workers=1) as here:
         say(f"a mixed load for {scale.seconds:.0f} s")
         return [with_client(here, lambda here, client: soak.soak(here, client, scale))]
 
 
-PARTS = {
+PARTS: dict[str, Callable[[Any], list[Figure]]] = {
     "trials": try_failing_upstreams,
     "rolling": try_rolling,
     "chaos": try_chaos,
     "soak": try_soak,
 }
+FULL = {"trials": trials.FULL, "rolling": 200, "chaos": chaos.FULL, "soak": soak.FULL}
+SHORT = {"trials": trials.SHORT, "rolling": 20, "chaos": chaos.SHORT, "soak": soak.SHORT}
 
 
 def with_client(here: Ground, attempt: Try) -> Figure:

@@ -37,9 +37,10 @@ class Scale:
 
     seconds: float
     clients: int
+    pause: float  # seconds that each thinks between two requests
 
 
-FULL, SHORT = Scale(1800, 24), Scale(8, 8)
+FULL, SHORT = Scale(1800, 24, 0.1), Scale(8, 8, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ async def soak(ground: Ground, client: Client, scale: Scale) -> Figure:
     (worker,) = ground.workers()
     before = open_sockets(worker)
     until, asked = time.monotonic() + scale.seconds, [0]
-    askers = asyncio.gather(*(keep_asking(client, until, asked, seed) for seed in range(scale.clients)))
+    askers = asyncio.gather(
+        *(keep_asking(client, until, asked, seed, scale.pause) for seed in range(scale.clients))
+    )
     samples = []
     while not askers.done():
         await asyncio.sleep(scale.seconds / 60)
@@ -74,7 +77,7 @@ async def soak(ground: Ground, client: Client, scale: Scale) -> Figure:
     )
 
 
-async def keep_asking(client: Client, until: float, asked: list[int], seed: int) -> None:
+async def keep_asking(client: Client, until: float, asked: list[int], seed: int, pause: float) -> None:
     """One client, request after request; now and then it leaves a stream in the middle."""
     dice = random.Random(seed)
     kinds, weights = zip(*MIX, strict=True)
@@ -85,6 +88,7 @@ async def keep_asking(client: Client, until: float, asked: list[int], seed: int)
             await client.ask_and_leave(model, LEAVES_AFTER)
         else:
             await client.ask(model, stream=stream)
+        await asyncio.sleep(pause)
 
 
 def slope(samples: Sequence[Sample]) -> float:

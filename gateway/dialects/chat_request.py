@@ -10,8 +10,10 @@ from gateway.parse import (
     bad,
     check_fields,
     end_user_of,
+    is_remote,
     parse_body,
 )
+from routing.engine.snapshot import IMAGE_URLS
 
 
 def parse_chat(body: bytes) -> ModelRequest:
@@ -25,7 +27,7 @@ def parse_chat(body: bytes) -> ModelRequest:
         model=payload.get("model") or DEFAULT_MODEL,
         stream=payload.get("stream", False),
         include_usage=wants_usage(payload),
-        needs=read_needs(payload, images=images, audio=audio),
+        needs=read_needs(payload, image_urls(messages) if images else [], images=images, audio=audio),
         input_tokens=estimate_tokens(body, messages, images),
         max_tokens=payload.get("max_completion_tokens", payload.get("max_tokens")),
         end_user=end_user_of(payload),
@@ -77,13 +79,14 @@ def count_media(messages: list[dict[str, Any]]) -> tuple[int, int]:
     return images, audio
 
 
-def read_needs(payload: dict[str, Any], *, images: int, audio: int) -> frozenset[str]:
+def read_needs(payload: dict[str, Any], urls: list[object], *, images: int, audio: int) -> frozenset[str]:
     """What a deployment must be capable of to answer this."""
     response_format = payload.get("response_format")
     wants_schema = isinstance(response_format, dict) and response_format.get("type") == "json_schema"
     wanted = {
         "tools": bool(payload.get("tools") or payload.get("functions")),
         "vision": images > 0,
+        IMAGE_URLS: any(map(is_remote, urls)),
         "audio": audio > 0,
         "json_schema": wants_schema,
     }
@@ -98,12 +101,12 @@ def estimate_tokens(body: bytes, messages: list[dict[str, Any]], images: int) ->
 
 def data_url_bytes(messages: list[dict[str, Any]]) -> int:
     """Bytes of image data inside the messages; they are not text and not priced as such."""
-    total = 0
-    for message in messages:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            image = part.get("image_url") if isinstance(part, dict) else None
-            url = image.get("url") if isinstance(image, dict) else image
-            if isinstance(url, str) and url.startswith("data:"):
-                total += len(url)
-    return total
+    return sum(len(url) for url in image_urls(messages) if isinstance(url, str) and not is_remote(url))
+
+
+def image_urls(messages: list[dict[str, Any]]) -> list[object]:
+    """What the messages name as addresses of images."""
+    contents = [message.get("content") for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    images = [part.get("image_url") for part in parts if isinstance(part, dict)]
+    return [image.get("url") if isinstance(image, dict) else image for image in images]

@@ -271,6 +271,7 @@ def live_gateway(
             "RAINYMODEL_STATE_DIR": str(state),
             "DATABASE_URL": dsn,
             "HOST": "127.0.0.1",
+            "RAINYMODEL_FREE_PROBES": "false",
             "PORT": str(port),
             "WEB_WORKERS": "1",
             "RAINYMODEL_PING_SECONDS": "1",

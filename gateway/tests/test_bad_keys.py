@@ -42,6 +42,7 @@ def spend_all(gateway: LiveGateway, address: str) -> None:
     assert statuses == [401] * 20
 
 
+@pytest.mark.fault("C27")
 def test_after_twenty_bad_keys_an_address_is_told_to_wait(behind_proxy: LiveGateway):
     spend_all(behind_proxy, "203.0.113.1")
 
@@ -54,6 +55,7 @@ def test_after_twenty_bad_keys_an_address_is_told_to_wait(behind_proxy: LiveGate
     assert answer.headers["x-should-retry"] == "false"
 
 
+@pytest.mark.fault("C27")
 def test_a_good_key_from_that_address_still_passes(behind_proxy: LiveGateway):
     spend_all(behind_proxy, "203.0.113.2")
 

@@ -177,6 +177,7 @@ def test_short_deadlines_of_clients_do_not_open_a_circuit(uvicorn_gateway: LiveG
     assert chat(uvicorn_gateway, "touchy/ok").status_code == 200
 
 
+@pytest.mark.fault("U57")
 def test_a_pooled_connection_that_the_peer_had_closed_costs_no_attempt(uvicorn_gateway: LiveGateway):
     ledger = uvicorn_gateway.upstreams["sun"].ledger
     for _ in range(4):

@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from gateway.upstream.classify import classify_error_object, classify_status, clean, read_retry_after
+from gateway.upstream.classify import (
+    classify_error_object,
+    classify_status,
+    clean,
+    read_quota_wait,
+    read_retry_after,
+)
 from routing.engine.outcome import FALLBACK_WORDS, Fault
 
 TABLE = [
@@ -76,6 +82,7 @@ def test_every_status_with_any_body_has_an_outcome(body: bytes):
         assert classify_status(status, {}, body).fault is not Fault.NONE
 
 
+@pytest.mark.fault("U08", "U09")
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -96,6 +103,31 @@ def test_retry_after_is_seconds_or_a_date_and_never_an_exception(value: str | No
     headers = {} if value is None else {"Retry-After": value}
 
     assert read_retry_after(headers, datetime(2026, 11, 21, 12, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.fault("U11", "U16")
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("36000", 36_000.0),
+        ("9999999", 86_400.0),
+        ("0.2", 1.0),
+        ("0", None),
+        ("-1", None),
+        ("nan", None),
+        ("tomorrow", None),
+        ("Sun, 22 Nov 2026 00:00:00 GMT", 43_200.0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", None),
+    ],
+)
+def test_a_used_up_quota_may_take_a_day_and_garbage_says_nothing_of_it(
+    value: str | None, seconds: float | None
+):
+    headers = {} if value is None else {"Retry-After": value}
+
+    assert read_quota_wait(headers, datetime(2026, 11, 21, 12, tzinfo=UTC)) == seconds
+    assert classify_status(402, {"Retry-After": "36000"}, b"").retry_after == 36_000.0
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,24 @@ import pytest
 from gateway.tests.live import LiveGateway, live_gateway
 
 DEAR = {"prices": [{"starts": "2026-01-01", "input": "500", "cached_input": "500", "output": "1000"}]}
+MIDDLING = {"prices": [{"starts": "2026-01-01", "input": "500", "cached_input": "500", "output": "700"}]}
 FREE = {"prices": [{"starts": "2026-01-01", "input": 0, "cached_input": 0, "output": 0}]}
 MORE: dict[str, Any] = {
     "tiers": {"premium": {"name": "Premium", "billing": "paid", "rank": 4}},
     "deployments": {
         "rain/dear": {"provider": "rain", "model": "*", "tier": "premium", **DEAR},
+        "sun/middling": {"provider": "sun", "model": "middling", "tier": "premium", **MIDDLING},
         "sun/gratis": {"provider": "sun", "model": "gratis", "tier": "free", **FREE},
         "sun/mystery": {"provider": "sun", "model": "mystery", "tier": "free"},
     },
     "aliases": {
         "dear/*": {"listed": False, "policy": "listed", "routes": ["rain/dear"]},
         "dear-or-free/*": {"listed": False, "policy": "listed", "routes": ["rain/dear", "sun/gratis"]},
+        "steps/*": {
+            "listed": False,
+            "policy": "listed",
+            "routes": ["rain/dear", "sun/middling", "sun/gratis"],
+        },
         "mystery": {"routes": ["sun/mystery"]},
     },
 }
@@ -132,6 +139,70 @@ def test_a_key_limited_in_money_never_reaches_an_unknown_price(gateway: LiveGate
         assert ask(gateway, key, "mystery").status_code == 403
 
 
+def test_what_every_one_of_two_budgets_covers_is_served(gateway: LiveGateway):
+    """The dearest is over what is left of the day, the next one over what is left of the month."""
+    spent = int(Decimal("0.4") * 1_000_000_000)
+    with psycopg.connect(gateway.dsn, autocommit=True) as connection:
+        connection.execute(
+            "WITH mine AS (UPDATE accounts_apikey SET usd_per_day = 1, usd_per_month = 0.7, requests_per_minute = 9"
+            "  WHERE label = 'another two a minute' RETURNING id)"
+            " INSERT INTO accounts_use SELECT 'key:' || id || span, period, gen_random_uuid(), %s FROM mine,"
+            "  (VALUES (':day', floor(extract(epoch FROM now()) / 86400)),"
+            "          (':month', (extract(year FROM now() AT TIME ZONE 'UTC') - 1970) * 12"
+            "                     + extract(month FROM now() AT TIME ZONE 'UTC') - 1)) AS spans (span, period)",
+            (spent,),
+        )
+    answers = [ask(gateway, "another_two_a_minute", "steps/ok", max_tokens=most) for most in (650, 295, 190)]
+
+    assert [answer.headers["x-rainymodel-route"] for answer in answers] == ["free", "premium", "premium"]
+    models = [gateway.row(answer.headers["x-request-id"])["deployment"] for answer in answers]
+    assert models == ["sun/gratis", "sun/middling", "rain/dear"]
+
+
+@pytest.mark.parametrize(("stream", "least", "most"), [(False, "0.1", "0.2"), (True, "0.001", "0.09")])
+def test_a_request_left_before_its_first_word_costs_what_it_may_have_cost(
+    gateway: LiveGateway, stream: bool, least: str, most: str
+):
+    model = f"dear/silence:head={int(stream)}"
+    body = {"model": model, "messages": [{"role": "user", "content": "hi there"}], "max_tokens": 100}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{gateway.url}/v1/chat/completions",
+            json={**body, "stream": stream},
+            headers=gateway.headers("dollar"),
+            timeout=0.5,
+        )
+    (row,) = gateway.rows_of(model)
+
+    assert (row["state"], row["estimated"]) == ("cancelled", True)
+    assert Decimal(least) < row["cost_usd"] < Decimal(most)
+    until = time.monotonic() + 5
+    while booked(gateway, "dollar") != logged_cost(gateway, "dollar") and time.monotonic() < until:
+        time.sleep(0.05)
+    assert booked(gateway, "dollar") == logged_cost(gateway, "dollar")
+
+
+def booked(gateway: LiveGateway, label: str) -> int:
+    """What the books hold of a key's days."""
+    with psycopg.connect(gateway.dsn) as connection:
+        row = connection.execute(
+            "SELECT coalesce(sum(amount), 0)::bigint FROM accounts_use u JOIN accounts_apikey k"
+            " ON u.name = 'key:' || k.id || ':day' WHERE k.label = %s",
+            (label,),
+        ).fetchone()
+    return row[0] if row else 0
+
+
+def logged_cost(gateway: LiveGateway, label: str) -> int:
+    """What the log says that a key's requests cost, in billionths."""
+    with psycopg.connect(gateway.dsn) as connection:
+        row = connection.execute(
+            "SELECT coalesce(sum(cost_usd) * 1000000000, 0)::bigint FROM gateway_requestlog WHERE key_label = %s",
+            (label,),
+        ).fetchone()
+    return row[0] if row else 0
+
+
 def test_all_keys_of_an_account_share_its_limits(gateway: LiveGateway):
     answers = [ask(gateway, key) for key in ("of_account_too", "of_account", "of_account_too")]
 
@@ -149,6 +220,13 @@ def test_above_a_tiers_ceiling_another_tier_answers(gateway: LiveGateway, scope:
     assert (there.status_code, there.headers["x-rainymodel-route"]) == (200, "free")
     assert (alone.status_code, alone.json()["error"]["code"]) == (429, "insufficient_quota")
     assert after.status_code == 200
+
+
+def test_all_the_answers_that_a_request_asks_for_are_set_aside(gateway: LiveGateway):
+    one, many = (ask(gateway, "thousand_tokens", max_tokens=100, n=n) for n in (1, 11))
+
+    assert one.status_code == 200
+    assert many.json()["error"]["code"] == "request_over_token_limit"
 
 
 def test_an_aliass_ceiling_is_named(gateway: LiveGateway):

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from gateway.dialects.registry import DIALECTS
+from gateway.errors import BadRequest
 from gateway.pipeline import LARGE_BODY, parse
 
 GROWTH = 8  # a larger body by this factor; work that grows with the square takes 64 times as long
@@ -55,6 +56,23 @@ def test_a_larger_body_takes_longer_in_proportion(dialect: str, fields: Callable
     assert large / small < 3 * GROWTH
 
 
+@pytest.mark.fault("C24")
+@pytest.mark.parametrize("place", [None, "metadata"], ids=["top-level", "inside"])
+def test_100_000_fields_are_refused_in_50_milliseconds(place: str | None):
+    fields = {f"k{number}": number for number in range(100_000)}
+    body = orjson.dumps({place: fields} if place else fields)
+    taken = []
+    for _ in range(5):
+        began = time.process_time()
+        with pytest.raises(BadRequest):
+            DIALECTS["chat"].parse(body)
+        taken.append(time.process_time() - began)
+
+    assert len(body) > 1_000_000
+    assert min(taken) <= 0.05
+
+
+@pytest.mark.fault("C24")
 async def test_others_go_on_while_a_large_body_is_read():
     body = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}] * 100_000})
     assert len(body) > LARGE_BODY

@@ -53,6 +53,7 @@ def spent(gateway: LiveGateway, label: str) -> tuple[int, Decimal, int]:
     return row
 
 
+@pytest.mark.fault("I17")
 def test_a_dollar_is_never_overspent(gateway: LiveGateway):
     counted = asyncio.run(statuses(gateway, "dollar", "dear/ok", 8, max_tokens=8))
     until = time.monotonic() + 20

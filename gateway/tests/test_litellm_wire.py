@@ -236,7 +236,7 @@ async def test_a_refused_address_gets_no_connection(upstream, prefix, stream):
     async with opened_wire(loopback=False) as guarded:
         failed = await failure(guarded, call_at(upstream, prefix, stream=stream))
 
-    assert failed.outcome.word == "connection_error"
+    assert failed.outcome.word == "configuration"
     assert upstream.ledger.connections.accepted == 0
 
 

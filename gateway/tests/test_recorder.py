@@ -4,22 +4,34 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from gateway.journal.journal import Journal
 from gateway.log_rows import COLUMNS
 from gateway.log_writer import LogWriter
 from gateway.record import LONGEST_PAUSE, LogEntry, Recorder, backed_off
+from gateway.tests.dead_worker import MEGABYTE, segments
 from gateway.tests.log_database import Gate, connect, fetch, open_pool, until
 from gateway.usage import Usage, price_usage
+from gateway.uuid7 import IdMaker
 from routing.engine.snapshot import Price
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = "0b2a0a7e-0000-4000-8000-000000000000"
 PRICE = Price(0.0, Decimal("0.15"), None, Decimal("0.6"))
+
+
+@pytest.fixture(autouse=True)
+async def no_counts() -> None:
+    """No model stands for the counts, so that nobody else empties them between tests."""
+    async with connect() as opened:
+        await opened.execute("DELETE FROM gateway_admission")
 
 
 @asynccontextmanager
@@ -45,6 +57,13 @@ def record(recorder: Recorder, **known: Any) -> LogEntry:
 def adds_up(recorder: Recorder) -> bool:
     ends = recorder.written + recorder.set_aside + recorder.dropped + recorder.waiting
     return recorder.opened == recorder.closed + recorder.discarded and recorder.closed == ends
+
+
+async def counted() -> tuple[int, int, int]:
+    """Admitted, discarded and pending requests, as the database was told."""
+    [row] = await fetch("SELECT sum(admitted), sum(discarded), sum(pending) FROM gateway_admission")
+    admitted, discarded, pending = map(int, row)
+    return admitted, discarded, pending
 
 
 async def logged(columns: str = "id") -> list[Any]:
@@ -105,6 +124,7 @@ async def test_a_discarded_entry_leaves_no_row() -> None:
     assert await logged() == []
 
 
+@pytest.mark.fault("I29")
 async def test_a_row_written_twice_is_there_once() -> None:
     async with open_pool() as pool:
         lines = [Recorder(pool, worker="test").open().to_row() for _ in range(3)]
@@ -114,8 +134,13 @@ async def test_a_row_written_twice_is_there_once() -> None:
     assert len(await logged()) == 3
 
 
-async def test_one_bad_row_in_five_hundred_is_set_aside_with_its_reason() -> None:
-    async with recording(batch=500) as recorder:
+@pytest.mark.fault("I26")
+@pytest.mark.parametrize("journalled", [False, True], ids=["in-memory", "journalled"])
+async def test_one_bad_row_in_five_hundred_is_set_aside_with_its_reason(
+    tmp_path: Path, journalled: bool
+) -> None:
+    journal = Journal(tmp_path, "test", 16 * MEGABYTE) if journalled else None
+    async with recording(batch=500, journal=journal) as recorder:
         for number in range(500):
             record(recorder, attempt_count=10**6 if number == 137 else 1)
         await recorder.stop()
@@ -126,6 +151,29 @@ async def test_one_bad_row_in_five_hundred_is_set_aside_with_its_reason() -> Non
     [(bad, row, reason)] = await fetch("SELECT id, row, reason FROM gateway_deadletter")
     assert str(bad) in row
     assert "smallint" in reason
+    assert await counted() == (500, 0, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault("I26")
+@pytest.mark.parametrize(
+    "poison",
+    [{"user_agent": "a\x00b"}, {"end_user": "x" * 300_000_000}, {"state": "no such state"}],
+    ids=["nul", "300-mb", "unknown-state"],
+)
+async def test_a_poisonous_text_costs_no_row_of_its_batch(tmp_path: Path, poison: dict[str, str]) -> None:
+    async with recording(batch=500, journal=Journal(tmp_path, "test", 16 * MEGABYTE)) as recorder:
+        for number in range(500):
+            entry = recorder.open()
+            for name, value in poison.items() if number == 137 else ():
+                setattr(entry, name, value)
+            recorder.close(entry)
+        await recorder.stop()
+        assert (recorder.written, recorder.set_aside, recorder.waiting) == (500, 0, 0)
+
+    assert await fetch("SELECT count(*), max(length(end_user)) <= 200 FROM gateway_requestlog") == [
+        (500, True)
+    ]
 
 
 async def test_a_whole_batch_of_bad_rows_is_set_aside_row_by_row() -> None:
@@ -198,6 +246,105 @@ async def test_what_finds_the_queue_full_is_dropped_and_counted() -> None:
         assert adds_up(recorder)
 
     assert [str(row[0]) for row in await logged()] == ids[:3]
+
+
+async def test_rows_beyond_the_memory_stay_in_the_journal_and_are_written_later(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        recorder = Recorder(pool, worker="test", capacity=3, journal=Journal(tmp_path, "test", 16 * MEGABYTE))
+        ids = [record(recorder).id for _ in range(2_000)]
+        assert (recorder.waiting, recorder.dropped) == (2_000, 0)
+        assert await recorder.stop() == 0
+        assert adds_up(recorder)
+
+    assert [str(row[0]) for row in await logged()] == ids
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault("I15")
+async def test_only_what_finds_memory_and_journal_full_is_dropped_and_counted(tmp_path: Path) -> None:
+    async with (
+        Gate() as gate,
+        recording(gate.conninfo, capacity=3, journal=Journal(tmp_path, "a", MEGABYTE)) as recorder,
+    ):
+        await gate.shut()
+        for _ in range(2_000):
+            record(recorder)
+        assert recorder.problem == "journal_full"
+        assert recorder.dropped > 0
+        assert recorder.waiting == 2_000 - recorder.dropped > 500
+        assert adds_up(recorder)
+
+        await gate.open()
+        await until(lambda: not recorder.waiting and not recorder.problem)
+        record(recorder)
+        await until(lambda: recorder.written == 2_001 - recorder.dropped)
+        await recorder.stop()
+
+    assert len(await logged()) == recorder.written
+    assert await counted() == (2_001, 0, 0)
+
+
+async def test_the_counts_agree_with_the_rows_at_every_moment(tmp_path: Path) -> None:
+    async with recording(journal=Journal(tmp_path, "a", 16 * MEGABYTE)) as recorder:
+        running = [recorder.open() for _ in range(5)]
+        for number in range(3_000):
+            record(recorder)
+            if number % 10 == 0:
+                recorder.discard(recorder.open())
+                await asyncio.sleep(0)
+                [(rows, told)] = await fetch(
+                    "SELECT (SELECT count(*) FROM gateway_requestlog),"
+                    " (SELECT coalesce(sum(admitted - discarded - pending), 0) FROM gateway_admission)"
+                )
+                assert rows == told
+        for entry in running:
+            recorder.close(entry)
+        assert await recorder.stop() == 0
+
+    assert await counted() == (3_305, 300, 0)
+    assert segments(tmp_path) == []
+
+
+@pytest.mark.fault("I29")
+async def test_a_batch_whose_transaction_is_cut_is_written_and_counted_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "a", MEGABYTE)
+    async with Gate() as gate, connect() as other, recording(gate.conninfo, journal=journal) as recorder:
+        async with (
+            other.transaction()
+        ):  # the rows are inserted, their counts wait: then the connection is cut
+            await other.execute("LOCK TABLE gateway_admission IN ACCESS EXCLUSIVE MODE")
+            for _ in range(20):
+                record(recorder)
+            while not await fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            await gate.shut()
+            await until(lambda: recorder.failing)
+        await gate.open()
+        await until(lambda: recorder.written == 20)
+        await recorder.stop()
+
+    assert len(await logged()) == 20
+    assert await counted() == (20, 0, 0)
+
+
+@pytest.mark.fault("I14")
+@pytest.mark.parametrize("step", [3600, -3600], ids=["forwards", "backwards"])
+async def test_a_clock_that_jumps_an_hour_loses_and_doubles_no_row_and_no_count(
+    tmp_path: Path, step: int
+) -> None:
+    time_of_day = [datetime(2026, 6, 30, 23, 59, 30, tzinfo=UTC)]
+    ids = IdMaker(lambda: time_of_day[0].timestamp())
+    async with recording(journal=Journal(tmp_path, "a", MEGABYTE), now=lambda: time_of_day[0]) as recorder:
+        for jump in (0, step, -step, 1):
+            time_of_day[0] += timedelta(seconds=jump)
+            for _ in range(50):
+                record(recorder, id=ids.new_id())
+            await until(lambda: not recorder.waiting)
+        await recorder.stop()
+
+    assert len(await logged()) == 200
+    assert await counted() == (200, 0, 0)
+    assert await fetch("SELECT max(admitted) FROM gateway_admission") == [(150,)]
 
 
 async def test_stopping_without_a_database_ends_in_time_and_says_how_many_rows_are_left() -> None:

@@ -105,7 +105,7 @@ def test_needs_are_read_from_tools_images_audio_and_schema():
         response_format={"type": "json_schema", "json_schema": {}},
     )
 
-    assert request.needs == {"tools", "vision", "audio", "json_schema"}
+    assert request.needs == {"tools", "vision", "image_urls", "audio", "json_schema"}
     assert parsed(response_format={"type": "json_object"}).needs == frozenset()
 
 

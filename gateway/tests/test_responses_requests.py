@@ -166,7 +166,7 @@ def test_images_keep_their_place_and_an_image_from_a_tool_follows_the_tools():
     assert said[0]["content"] == [{"type": "text", "text": "look"}, image]
     assert [message["role"] for message in said] == ["user", "assistant", "tool", "tool", "user"]
     assert said[4]["content"] == [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]
-    assert request.needs == {"vision"}
+    assert request.needs == {"vision", "image_urls"}
     assert 2 * TOKENS_PER_IMAGE < request.input_tokens < 2 * TOKENS_PER_IMAGE + 500
 
 

@@ -252,6 +252,11 @@ DELTAS = st.lists(
         st.builds(lambda index, text: (index, text), st.integers(0, 3), st.text(max_size=5)),
     ),
     max_size=25,
+).filter(
+    # A stream that ends well without a word, a thought or a call is no answer, and comes here from no upstream.
+    lambda drawn: any(
+        isinstance(piece, tuple) or "content" in piece or piece["reasoning_content"] for piece in drawn
+    )
 )
 
 

@@ -5,7 +5,8 @@ import ipaddress
 import aiohttp
 import pytest
 
-from gateway.upstream.addresses import AddressRules, NotingResolver
+from gateway.upstream.addresses import AddressRules
+from gateway.upstream.names import CarefulResolver
 from gateway.upstream.sessions import Sessions
 from routing.addresses import AllowedUpstreams
 
@@ -69,7 +70,7 @@ def test_a_listed_name_allows_what_it_resolved_to_and_nothing_else():
 
 
 async def test_a_name_is_noted_with_what_it_resolved_to():
-    resolver = NotingResolver()
+    resolver = CarefulResolver()
     await resolver.resolve("LOCALHOST", 80)
 
     assert "127.0.0.1" in resolver.names["localhost"]

@@ -43,6 +43,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.fault("I01")
 def test_it_lives_but_is_not_ready(url: str):
     ready = httpx.get(f"{url}/ready")
 
@@ -97,6 +98,7 @@ def forward(port: int, path: str) -> socket.socket:
     return listener
 
 
+@pytest.mark.fault("I01")
 def test_a_database_that_comes_later_is_found(tmp_path: Path):
     with fresh_database() as dsn:
         parts, database_port, port = conninfo_to_dict(dsn), free_port(), free_port()

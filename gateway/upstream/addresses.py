@@ -11,9 +11,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import aiohttp
-from aiohttp.abc import ResolveResult
-
 from routing.addresses import NEVER, AllowedUpstreams
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -72,22 +69,6 @@ def is_listed(
         if str(address) in names.get(place, ()) if isinstance(place, str) else address in place:
             return True
     return False
-
-
-class NotingResolver(aiohttp.ThreadedResolver):
-    """Resolves in a thread, and notes what each name stood for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: dict[str, frozenset[str]] = {}
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a name."""
-        found = await super().resolve(host, port, family)
-        self.names[host.lower()] = frozenset(result["host"] for result in found)
-        return found
 
 
 def guarded_socket(

@@ -18,12 +18,17 @@ CONTENT_FIELDS = (
 
 # Finish reasons that mean the upstream failed: DeepSeek ran out of machines, OpenRouter lost its provider.
 FAILED_FINISHES = frozenset({"insufficient_system_resource", "error"})
+# With these an answer is whole, so it must hold something; a filter or a limit may have left nothing.
+NEEDS_CONTENT = frozenset({"stop", "tool_calls"})
 TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 class ChunkCheck:
     """One stream's state. Clients are promised: one id, an integer `created`, the deployment's model, the role once
     and first, `finish_reason` once per choice, and a tool call's id, type and name only in its first delta.
+
+    An answer in which nothing was ever said is none, unless it `may_be_empty`. `late` says that text came behind a
+    finish reason.
     """
 
     __slots__ = (
@@ -32,19 +37,23 @@ class ChunkCheck:
         "_id",
         "_model",
         "_roles",
+        "_spoke",
         "_tool_calls",
         "has_content",
+        "late",
         "text_bytes",
         "usage",
     )
 
-    def __init__(self, model: str, created: int) -> None:
+    def __init__(self, model: str, created: int, *, may_be_empty: bool = False) -> None:
         self._model, self._created = model, created
         self._id = ""
         self._roles: set[int] = set()
         self._finished: set[int] = set()
         self._tool_calls: dict[int, ToolCalls] = {}
+        self._spoke = may_be_empty  # a text has been given, be it an empty one
         self.has_content = False
+        self.late = False
         self.text_bytes = 0
         self.usage: dict[str, Any] | None = None
 
@@ -57,6 +66,18 @@ class ChunkCheck:
     def ended(self) -> bool:
         """The stream's own [DONE] says so."""
         return False
+
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """Words for what clients may stumble over in the tool calls."""
+        return tuple(sorted(set().union(*(calls.oddities() for calls in self._tool_calls.values()))))
+
+    def cut_short(self) -> list[Chunk]:
+        """The end of an answer that has passed its limit of tokens: every open choice finishes with `length`."""
+        open_ones = sorted(self._roles - self._finished)
+        self._finished |= self._roles
+        cut = [{"index": index, "delta": {}, "finish_reason": "length"} for index in open_ones]
+        return [self._with_head({"choices": cut})] if cut else []
 
     def has_finished(self, choices: int) -> bool:
         """Whether so many choices have finished and none is open; with `n`, some may not have begun yet."""
@@ -98,9 +119,10 @@ class ChunkCheck:
         if not isinstance(choice, dict):
             raise NotAnAnswer
         index = whole_number(choice, "index", 0)
-        if index in self._finished:  # nothing may follow a finish reason
-            return False
         delta = choice.get("delta")
+        if index in self._finished:  # nothing may follow a finish reason
+            self.late = self.late or (isinstance(delta, dict) and bool(delta.get("content")))
+            return False
         if not isinstance(delta, dict):
             delta = choice["delta"] = {}
         if not isinstance(delta.get("content"), str | list | None):
@@ -110,6 +132,9 @@ class ChunkCheck:
         self._tidy_tool_calls(index, choice["delta"], finished=bool(finish))
         if not self.has_content:
             self.has_content = any(choice["delta"].get(name) for name in CONTENT_FIELDS)
+            self._spoke = self._spoke or isinstance(delta.get("content"), str)
+            if finish in NEEDS_CONTENT and not (self.has_content or self._spoke):
+                raise NotAnAnswer
         self.text_bytes += text_bytes(choice["delta"])
         if finish:
             look_for_failure(choice)
@@ -175,6 +200,8 @@ def _holds_an_answer(choice: Any) -> bool:
         return False
     if not isinstance(content, str | list | None):
         return False
+    if choice.get("finish_reason") == "content_filter":  # what a filter has left of an answer may be nothing
+        return True
     return content is not None or any(message.get(name) for name in CONTENT_FIELDS)
 
 

@@ -27,7 +27,7 @@ QUOTA = re.compile(
 )
 NO_MONEY = re.compile(r"your credit balance is too low", re.I)
 FREE_CREDITS = re.compile(r"monthly included credits", re.I)
-CREDITS_PROBE = 3600.0
+CREDITS_PROBE, A_DAY = 3600.0, 86_400.0
 FULL_QUEUE = re.compile(r"maximum pending requests exceeded", re.I)
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context window|prompt is too long|too many tokens"
@@ -154,7 +154,7 @@ def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
 
 
 def _quota(status: int | None, headers: Mapping[str, str], text: str) -> Outcome:
-    retry_after = read_retry_after(headers)
+    retry_after = read_quota_wait(headers)
     if retry_after is None and FREE_CREDITS.search(text):
         retry_after = seconds_to_probe_credits(datetime.now(UTC))
     return Outcome(Fault.QUOTA, "quota_exhausted", status, retry_after)
@@ -227,8 +227,20 @@ def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) ->
     try:
         seconds = float(value) if exact is None else float(value) / 1000
     except ValueError:
-        seconds = _seconds_until(value, now or datetime.now(UTC))
+        seconds = _seconds_until(value, now or datetime.now(UTC), GARBAGE_RETRY_AFTER)
     return sane_wait(seconds)
+
+
+def read_quota_wait(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds until a quota renews as the upstream said, 1 to a day; None for absence and for what is no time."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _seconds_until(value, now or datetime.now(UTC), float("nan"))
+    return min(A_DAY, max(1.0, seconds)) if seconds > 0 else None
 
 
 def read_reset(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -261,11 +273,11 @@ def sane_wait(seconds: float) -> float:
     return min(300.0, max(1.0, seconds))
 
 
-def _seconds_until(value: str, now: datetime) -> float:
+def _seconds_until(value: str, now: datetime, garbage: float) -> float:
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return GARBAGE_RETRY_AFTER
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return garbage
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())

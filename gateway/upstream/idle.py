@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 
 class IdleWatch:
-    """Calls `on_idle` once when somebody has waited for `limit` seconds; time between waits does not count."""
+    """Calls `on_idle` once when somebody has waited for `limit` seconds; time between waits does not count.
+
+    Within `total` seconds the waiting ends in any case.
+    """
 
     __slots__ = ("_end", "_handle", "_limit", "_loop", "_on_idle", "_waiting_since", "fired")
 
-    def __init__(self, limit: float, on_idle: Callable[[], object]) -> None:
+    def __init__(self, limit: float, on_idle: Callable[[], object], total: float = math.inf) -> None:
         self._loop = asyncio.get_running_loop()
         self._limit, self._on_idle = limit, on_idle
         self._waiting_since: float | None = None
-        self._end = math.inf
-        self._handle = self._loop.call_later(limit, self._look)
+        self._end = self._loop.time() + total
+        self._handle = self._loop.call_later(min(limit, total), self._look)
         self.fired = False
 
     def wait_begins(self) -> None:
@@ -28,7 +31,7 @@ class IdleWatch:
 
     def end_within(self, seconds: float) -> None:
         """The rest may take no longer than this, whatever still arrives."""
-        self._limit, self._end = min(self._limit, seconds), self._loop.time() + seconds
+        self._limit, self._end = min(self._limit, seconds), min(self._end, self._loop.time() + seconds)
         self._handle.cancel()
         self._look()
 

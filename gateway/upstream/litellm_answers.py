@@ -41,6 +41,8 @@ def completion_body(
         for choice in choices:
             if not is_completion({"choices": [choice]}):
                 choice["message"]["content"] = ""
+            elif choice["finish_reason"] == "content_filter":  # what a filter has emptied may lack even that
+                choice["message"].setdefault("content", "")
     body = {"id": answer.get("id"), "created": answer.get("created"), "choices": choices}
     if usage := kept_usage(answer.get("usage")):
         body["usage"] = usage

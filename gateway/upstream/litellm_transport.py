@@ -17,9 +17,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway.upstream import classify
-from gateway.upstream.bodies import give_back, read_capped, read_refusal
+from gateway.upstream.bodies import Content, first_piece, give_back, read_capped, read_refusal
+from gateway.upstream.encodings import encoding_of
 from gateway.upstream.litellm_usage import without_figures
 from gateway.upstream.openai_wire import DISCONNECTED, connect_timeout
+from gateway.upstream.reaching import not_reached
 from gateway.upstream.sessions import Sessions, came_from_pool
 from gateway.upstream.stream_end import StreamEnd
 from gateway.upstream.wire import UpstreamCall
@@ -39,8 +41,8 @@ class CallEnded(Exception):
 class Exchange:
     """One attempt's request and what became of it.
 
-    `outcome` is set when it failed. `end` watches the answer. `on_first_byte` is called when a JSON answer
-    begins; what it returns is called for each further piece.
+    `outcome` is set when it failed, `said` is the fingerprint of a refusal's text. `end` watches the answer.
+    `on_first_byte` is called when a JSON answer begins; what it returns is called with the size of each further piece.
     """
 
     def __init__(self, call: UpstreamCall, sessions: Sessions, base_url: str, stream: bool) -> None:
@@ -48,13 +50,15 @@ class Exchange:
         self.end = StreamEnd(call.credential or "")
         self.fell_silent = False
         self.sent = False
-        self.on_first_byte: Callable[[], Callable[[], None] | None] = lambda: None
+        self.said = ""
+        self.on_first_byte: Callable[[], Callable[[int], None] | None] = lambda: None
         self._provider, self._limits = call.deployment.provider, call.deployment.limits
         self._credential = call.credential or ""
         self._sessions = sessions
         self._base = URL(base_url, encoded=True) if base_url else None
         self._stream = stream
         self._response: aiohttp.ClientResponse | None = None
+        self._content: Content | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The upstream's answer with status 200. Raises CallEnded for anything else."""
@@ -64,19 +68,21 @@ class Exchange:
         try:
             response = self._response = await self._post(request)
             if response.status != 200:
-                raise self._ended(await read_refusal(response, self._credential))
-            if response.headers.get("Content-Encoding", "identity") != "identity":
+                outcome, self.said = await read_refusal(response, self._credential)
+                raise self._ended(outcome)
+            if encoding_of(response) not in ("", "identity"):
                 raise self._ended(classify.bad_response())
+            self._content = response.content
             content_type = {"content-type": response.headers.get("Content-Type", "application/json")}
             if self._stream:
                 return httpx.Response(200, headers=content_type, stream=WatchedStream(self), request=request)
-            body = await self._read_document(response)
+            body = await self._read_document(response, self._content)
         except TimeoutError:
             raise self._ended(classify.timed_out()) from None
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
             raise self._ended(classify.bad_response()) from None
-        except (aiohttp.ClientError, OSError):
-            raise self._ended(classify.unreachable()) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._ended(not_reached(error)) from None
         return httpx.Response(200, headers=content_type, content=body, request=request)
 
     def close(self) -> None:
@@ -92,10 +98,10 @@ class Exchange:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """A stream's bytes as they arrive. Raises CallEnded unless the upstream itself says that it is done."""
-        assert self._response is not None
+        assert self._content is not None
         while True:
             try:
-                piece = await self._response.content.readany()
+                piece = await self._content.readany()
             except (aiohttp.ClientError, OSError):
                 if self.end.finished:
                     return
@@ -126,15 +132,15 @@ class Exchange:
             # The peer had closed a pooled connection before it read anything: one free re-send, and only one.
             if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
                 raise
-        return await self._post_once(request)
+        return await self._post_once(request, fresh=True)
 
-    async def _post_once(self, request: httpx.Request) -> aiohttp.ClientResponse:
+    async def _post_once(self, request: httpx.Request, *, fresh: bool = False) -> aiohttp.ClientResponse:
         headers = CIMultiDict(
             (name, value) for name, value in request.headers.items() if name not in NOT_PASSED
         )
         headers.update(self._provider.extra_headers)
         headers.update({"Accept-Encoding": "identity", "User-Agent": "rainymodel"})
-        return await self._sessions.for_class(self._provider.address_class).post(
+        return await self._sessions.for_class(self._provider.address_class, fresh=fresh).post(
             URL(str(request.url), encoded=True),
             data=request.content,
             headers=headers,
@@ -142,12 +148,12 @@ class Exchange:
             timeout=connect_timeout(self._limits.connect),
         )
 
-    async def _read_document(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_document(self, response: aiohttp.ClientResponse, content: Content) -> bytes:
         """A whole JSON answer that holds no error. Raises CallEnded."""
         try:
-            first = await response.content.readany()
+            first = await first_piece(content)
             heard = self.on_first_byte()
-            raw = await read_capped(response, first, heard=None if response.content.at_eof() else heard)
+            raw = await read_capped(content, first, heard=None if content.at_eof() else heard)
             document = classify.read_json(raw)
         except orjson.JSONDecodeError:
             raise self._ended(classify.bad_response()) from None

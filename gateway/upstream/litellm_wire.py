@@ -19,16 +19,16 @@ from urllib.parse import urlsplit
 import structlog
 
 from gateway.dialects.dialect import NotAnAnswer, RefusedInside
-from gateway.dialects.registry import DIALECTS
 from gateway.errors import AttemptFailed, StreamBroken
 from gateway.upstream import classify
-from gateway.upstream.chunks import Chunk
+from gateway.upstream.caps import MAX_TEXT, Caps
+from gateway.upstream.chunks import Chunk, ChunkCheck
 from gateway.upstream.idle import IdleWatch
 from gateway.upstream.litellm_answers import completion_body, stream_chunk
 from gateway.upstream.litellm_errors import CAPABILITY, CREDENTIAL, MAPPED, outcome_of
 from gateway.upstream.litellm_payload import chat_fields, refuse_misleading_name
-from gateway.upstream.openai_stream import AFTER_FINISH, broken
-from gateway.upstream.openai_wire import rest_of_body
+from gateway.upstream.openai_stream import AFTER_FINISH, broken, endless
+from gateway.upstream.pace import Pace, rest_of_body
 from gateway.upstream.sessions import Sessions
 from gateway.upstream.wire import Completion, UpstreamCall
 from routing.engine.outcome import Outcome
@@ -61,8 +61,8 @@ def wants_litellm(snapshot: Snapshot) -> bool:
 class LiteLLMWire:
     """Chat completions in other dialects than OpenAI's, translated by litellm."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: Sessions, pace: Pace = Pace()) -> None:  # noqa: B008 - a value
+        self._sessions, self._pace = sessions, pace
         self._loading: asyncio.Task[Any] | None = None
 
     @property
@@ -92,10 +92,10 @@ class LiteLLMWire:
                 litellm = await self.load()
                 exchange = self._exchange(call, stream=False)
 
-                def began() -> Callable[[], None]:
+                def began() -> Callable[[int], None]:
                     nonlocal first_content
                     first_content = time.monotonic() - started
-                    return rest_of_body(limit, call, first_content)
+                    return rest_of_body(limit, call, first_content, self._pace)
 
                 exchange.on_first_byte = began
                 answer, edits = await self._ask(litellm, call, exchange)
@@ -162,7 +162,7 @@ class LiteLLMWire:
         except AttemptFailed:
             raise
         except Exception as error:
-            raise AttemptFailed(judge(error, exchange, call)) from None
+            raise AttemptFailed(judge(error, exchange, call), exchange.said) from None
 
     def _arguments(self, litellm: Any, call: UpstreamCall) -> tuple[dict[str, Any], dict[str, str]]:
         deployment, provider = call.deployment, call.deployment.provider
@@ -196,7 +196,8 @@ class LiteLLMStream:
         self._parts = parts.__aiter__()
         self._exchange = exchange
         self._call = call
-        self._check = DIALECTS["chat"].check_stream(call.deployment.model, int(time.time()))
+        self._check = ChunkCheck(call.deployment.model, int(time.time()), may_be_empty=True)
+        self._caps = Caps(call.payload, call.payload.get("n") or 1)
         self._held: list[Chunk] = []
         self._ended = False
         self._watch: IdleWatch | None = None
@@ -211,6 +212,11 @@ class LiteLLMStream:
         """Bytes of text read so far."""
         return self._check.text_bytes
 
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What the log says of the answer's tool calls."""
+        return self._check.oddities
+
     async def read_to_first_content(self) -> None:
         """Read until something worth sending has come. Raises StreamBroken when nothing does."""
         while not self._check.has_content:
@@ -222,8 +228,10 @@ class LiteLLMStream:
         """Checked chunks as they arrive; the usage chunk last. Raises StreamBroken."""
         if self._held:
             yield self._held
-        self._watch = IdleWatch(self._call.deployment.limits.idle, self._exchange.fall_silent)
-        finishing = False
+        limits = self._call.deployment.limits
+        left = max(0.0, limits.total - self.first_content)
+        self._watch = IdleWatch(limits.idle, self._exchange.fall_silent, left)
+        finishing, told = False, len(self._held)
         while not self._ended:
             if not finishing and self._exchange.end.finished:
                 finishing = True
@@ -235,6 +243,12 @@ class LiteLLMStream:
                 self._watch.wait_ends()
             if chunks:
                 yield chunks
+            told += len(chunks)
+            if self._check.text_bytes > MAX_TEXT:
+                raise endless()
+            if self._caps.passed(told, self._check.text_bytes):
+                yield self._check.cut_short()
+                return
         if not self._check.complete:
             raise broken(classify.bad_response())
         self._check.usage = self.usage

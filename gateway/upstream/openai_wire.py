@@ -5,8 +5,8 @@ It speaks what the upstream speaks: OpenAI's chat, text completions, embeddings 
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import orjson
@@ -16,10 +16,21 @@ from yarl import URL
 from gateway.dialects.registry import DIALECTS
 from gateway.errors import AttemptFailed, StreamBroken
 from gateway.upstream import classify
-from gateway.upstream.bodies import check_answer, give_back, read_capped, read_refusal
+from gateway.upstream.bodies import (
+    check_answer,
+    first_piece,
+    give_back,
+    odd_type,
+    read_capped,
+    read_refusal,
+)
+from gateway.upstream.encodings import body_of
 from gateway.upstream.openai_stream import OpenAIStream
+from gateway.upstream.pace import Pace, rest_of_body
 from gateway.upstream.parameters import edited_payload
+from gateway.upstream.reaching import not_reached
 from gateway.upstream.sessions import Sessions, came_from_pool
+from gateway.upstream.tool_calls import odd_calls
 from gateway.upstream.wire import Completion, UpstreamCall
 from routing.engine.snapshot import Provider, Snapshot
 
@@ -32,8 +43,8 @@ DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, Connecti
 class OpenAIWire:
     """Requests to any upstream that speaks one of our dialects itself."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: Sessions, pace: Pace = Pace()) -> None:  # noqa: B008 - a value
+        self._sessions, self._pace = sessions, pace
         self._prepared: dict[tuple[str, str], Prepared] = {}
 
     async def complete(self, call: UpstreamCall) -> Completion:
@@ -44,13 +55,13 @@ class OpenAIWire:
             async with asyncio.timeout(call.first_content_limit) as limit:
                 response, edits = await self._send(call)
                 try:
-                    first = await response.content.readany()
-                    # DeepSeek sends empty lines while it is busy: they are no content.
-                    while not first.strip() and not response.content.at_eof():
-                        first = await response.content.readany()
+                    content = body_of(response)
+                    first = await first_piece(content)
                     first_content = time.monotonic() - started
-                    heard = None if response.content.at_eof() else rest_of_body(limit, call, first_content)
-                    raw = await read_capped(response, first, heard=heard)
+                    moving = (
+                        None if content.at_eof() else rest_of_body(limit, call, first_content, self._pace)
+                    )
+                    raw = await read_capped(content, first, heard=moving)
                 finally:
                     give_back(response)
         except TimeoutError:
@@ -58,7 +69,7 @@ class OpenAIWire:
         except (aiohttp.ClientError, ConnectionError):
             raise AttemptFailed(classify.bad_response(200)) from None
         body, output_bytes, usage = check_answer(raw, call)
-        return Completion(body, first_content, usage, output_bytes, edits)
+        return Completion(body, first_content, usage, output_bytes, edits, oddities_of(body, response))
 
     async def open_stream(self, call: UpstreamCall) -> OpenAIStream:
         """A stream that has its first content. Raises AttemptFailed."""
@@ -75,7 +86,7 @@ class OpenAIWire:
         except TimeoutError:
             raise AttemptFailed(classify.timed_out()) from None
         except StreamBroken as error:
-            raise AttemptFailed(error.outcome) from None
+            raise AttemptFailed(error.outcome, error.said) from None
         stream.first_content = time.monotonic() - started
         return stream
 
@@ -89,35 +100,38 @@ class OpenAIWire:
     async def _send(self, call: UpstreamCall) -> tuple[aiohttp.ClientResponse, dict[str, str]]:
         """The response with status 200, its body still unread. Raises AttemptFailed for anything else."""
         body, edits = upstream_body(call)
+        said = ""
         try:
             response = await self._post(call, body)
             if response.status == 200:
                 return response, edits
-            outcome = await read_refusal(response, call.credential or "")
+            outcome, said = await read_refusal(response, call.credential or "")
         except TimeoutError:
             outcome = classify.timed_out()
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
             outcome = classify.bad_response(None)
-        except (aiohttp.ClientError, OSError):
-            outcome = classify.unreachable()
-        raise AttemptFailed(outcome)
+        except (aiohttp.ClientError, OSError) as error:
+            outcome = not_reached(error)
+        raise AttemptFailed(outcome, said)
 
     async def _post(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
         try:
             return await self._post_once(call, body)
         except DISCONNECTED as error:
             # The peer had closed a pooled connection before it read anything: one free re-send, and only one, because a
-            # peer that reads, works and then dies looks the same.
+            # peer that reads, works and then dies looks the same. Other pooled connections may be as dead as this one.
             if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
                 raise
-        return await self._post_once(call, body)
+        return await self._post_once(call, body, fresh=True)
 
-    async def _post_once(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
+    async def _post_once(
+        self, call: UpstreamCall, body: bytes, *, fresh: bool = False
+    ) -> aiohttp.ClientResponse:
         url, headers = self._prepare(call)
         if call.headers:
             headers = headers.copy()
             headers.update(call.headers)
-        return await self._sessions.for_class(call.deployment.provider.address_class).post(
+        return await self._sessions.for_class(call.deployment.provider.address_class, fresh=fresh).post(
             url,
             data=body,
             headers=headers,
@@ -146,6 +160,17 @@ class Prepared:
     headers: CIMultiDict[str]
 
 
+def oddities_of(body: dict[str, Any], response: aiohttp.ClientResponse) -> tuple[str, ...]:
+    """Words for what is odd in a good answer: its content type, and in a chat what clients may stumble over."""
+    odd = odd_type(response, "application/json")
+    choices = body.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        message = choice.get("message")
+        if message and message.get("tool_calls"):
+            odd = (*odd, *sorted(odd_calls(message) - set(odd)))
+    return odd
+
+
 def base_url_of(provider: Provider) -> str:
     """Up to and with /v1. Anthropic's address is known; litellm, which wants it without /v1, needs none either."""
     if provider.litellm_prefix != ANTHROPIC:
@@ -170,18 +195,6 @@ def headers_for(provider: Provider, credential: str | None) -> CIMultiDict[str]:
     elif credential:
         headers["Authorization"] = f"Bearer {credential}"
     return headers
-
-
-def rest_of_body(limit: asyncio.Timeout, call: UpstreamCall, spent: float) -> Callable[[], None]:
-    """Move the attempt's timer to the idle limit, within what is left of the total; the result does so again."""
-    loop, limits = asyncio.get_running_loop(), call.deployment.limits
-    end = loop.time() + limits.total - spent
-
-    def heard() -> None:
-        limit.reschedule(min(end, loop.time() + limits.idle))
-
-    heard()
-    return heard
 
 
 def upstream_body(call: UpstreamCall) -> tuple[bytes, dict[str, str]]:

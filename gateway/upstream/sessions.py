@@ -1,14 +1,15 @@
 """One tuned aiohttp session for each address class, shared by every request of the worker."""
 
 import asyncio
+import socket
 from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 
-from gateway.upstream.addresses import AddressRules, NotingResolver, guarded_socket
+from gateway.upstream.addresses import AddressRules, guarded_socket
+from gateway.upstream.names import FRESH, CarefulResolver, Lookup
 
-NAME_LIFETIME = 60  # seconds a resolved name is reused
 _from_pool: ContextVar[bool] = ContextVar("from_pool", default=False)
 
 
@@ -29,27 +30,28 @@ class NotingRequest(aiohttp.ClientRequest):
 
 
 class Sessions:
-    """Opens sessions when they are first needed and closes them all at the end."""
+    """Opens sessions when they are first needed and closes them all at the end. `lookup` asks the name service."""
 
-    def __init__(self, rules: AddressRules) -> None:
-        self._rules = rules
-        self._sessions: dict[str, aiohttp.ClientSession] = {}
+    def __init__(self, rules: AddressRules, lookup: Lookup = socket.getaddrinfo) -> None:
+        self._rules, self._lookup = rules, lookup
+        self._sessions: dict[tuple[str, bool], aiohttp.ClientSession] = {}
 
-    def for_class(self, address_class: str) -> aiohttp.ClientSession:
-        """The session that providers of this address class use."""
-        session = self._sessions.get(address_class)
+    def for_class(self, address_class: str, *, fresh: bool = False) -> aiohttp.ClientSession:
+        """The session that providers of this address class use; `fresh`: the one that never reuses a connection."""
+        session = self._sessions.get((address_class, fresh))
         if session is None:
-            session = self._sessions[address_class] = self._open(address_class)
+            session = self._sessions[address_class, fresh] = self._open(address_class, fresh)
         return session
 
-    def _open(self, address_class: str) -> aiohttp.ClientSession:
-        resolver = NotingResolver()
+    def _open(self, address_class: str, fresh: bool) -> aiohttp.ClientSession:
+        resolver = CarefulResolver(self._lookup)
+        reuse: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": 30}
         connector = aiohttp.TCPConnector(
             limit=0,
-            ttl_dns_cache=NAME_LIFETIME,
-            keepalive_timeout=30,
+            ttl_dns_cache=int(FRESH),
             resolver=resolver,
             socket_factory=guarded_socket(self._rules, address_class, resolver.names),
+            **reuse,
         )
         return aiohttp.ClientSession(
             connector=connector,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from gateway.dialects.dialect import NotAnAnswer
 
 Chunk = dict[str, Any]
@@ -51,11 +53,13 @@ class ToolCalls:
     its name is held back until then.
     """
 
-    __slots__ = ("_nameless", "_places")
+    __slots__ = ("_arguments", "_nameless", "_places", "_without_id")
 
     def __init__(self) -> None:
         self._places = CallPlaces()
         self._nameless: dict[int, Chunk] = {}
+        self._arguments: dict[int, list[str]] = {}
+        self._without_id: set[int] = set()
 
     def take(self, calls: Any) -> list[Chunk]:
         """A delta's calls as clients may see them now. Raises NotAnAnswer for what are no calls."""
@@ -68,9 +72,32 @@ class ToolCalls:
         held, self._nameless = list(self._nameless.values()), {}
         return held
 
+    def oddities(self) -> set[str]:
+        """Words for what clients may stumble over: calls without an id, jumping indexes, arguments that are no JSON."""
+        indexes = sorted(self._arguments)
+        texts = ("".join(pieces) for pieces in self._arguments.values())
+        found = {
+            "tool_call_id_missing": bool(self._without_id),
+            "tool_call_index_jumps": indexes != list(range(len(indexes))),
+            "tool_arguments_not_json": not all(map(is_json, texts)),
+        }
+        return {word for word, is_so in found.items() if is_so}
+
+    def note(self, index: int, call: Chunk) -> None:
+        """Remember of a call, or of a piece of one, what `oddities` looks at."""
+        if call.get("id"):
+            self._without_id.discard(index)
+        elif index not in self._arguments:
+            self._without_id.add(index)
+        pieces = self._arguments.setdefault(index, [])
+        function = call.get("function")
+        if function and isinstance(text := function.get("arguments"), str):
+            pieces.append(text)
+
     def _told(self, position: int, call: Chunk) -> Chunk | None:
         index, begins = self._places.place(whole_number(call, "index", position), call.get("id"))
         call["index"] = index
+        self.note(index, call)
         if begins:
             call.setdefault("type", "function")
             return self._named(index, call)
@@ -98,6 +125,26 @@ def check_calls(calls: Any) -> None:
     for call in calls:
         if not isinstance(call, dict) or not all(isinstance(call.get(name), dict | None) for name in DETAILS):
             raise NotAnAnswer
+
+
+def is_json(text: str) -> bool:
+    """Whether arguments can be read; a call may have none."""
+    try:
+        orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def odd_calls(message: Any) -> set[str]:
+    """The same words as ToolCalls.oddities, for the calls of a whole message."""
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    if not calls:
+        return set()
+    seen = ToolCalls()
+    for place, call in enumerate(calls):
+        seen.note(place, call)
+    return seen.oddities()
 
 
 def has_name(call: Chunk) -> bool:

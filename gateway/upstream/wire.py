@@ -34,7 +34,8 @@ class UpstreamCall:
 class Completion:
     """A whole JSON answer, checked. `first_content` is the seconds to the first byte of the body.
 
-    `output_bytes` are the bytes of text in it, for estimating usage where the upstream gives none.
+    `output_bytes` are the bytes of text in it, for estimating usage where the upstream gives none. `oddities` are words
+    for what is passed on as it is although clients may stumble over it.
     """
 
     body: dict[str, Any]
@@ -42,6 +43,7 @@ class Completion:
     usage: dict[str, Any] | None = None
     output_bytes: int = 0
     parameter_edits: dict[str, str] = field(default_factory=dict)
+    oddities: tuple[str, ...] = ()
 
 
 class UpstreamStream(Protocol):
@@ -53,6 +55,10 @@ class UpstreamStream(Protocol):
     @property
     def usage(self) -> dict[str, Any] | None:
         """The upstream's own usage, once the stream has ended; None when it gave none."""
+
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """As those of a Completion, once the stream has ended."""
 
     @property
     def output_bytes(self) -> int:

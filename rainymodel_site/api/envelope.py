@@ -1,12 +1,21 @@
-"""Every error of the management API in the gateway's own shape: {"error": {"message", "type", "param", "code"}}."""
+"""Every error of the management API in the gateway's own shape: {"error": {"message", "type", "param", "code"}}.
+
+Each answer carries the request's id in `x-request-id`, and so do the log lines that are written meanwhile.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import structlog
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from rest_framework import exceptions
+from structlog.contextvars import bound_contextvars
 
+from accounts.oidc.errors import CheckOverdue, SignInRefused
+from accounts.oidc.provider import provider
+from accounts.site import site_address
 from gateway.errors import (
     BadRequest,
     GatewayError,
@@ -18,7 +27,9 @@ from gateway.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from gateway.uuid7 import new_id
 
+log = structlog.get_logger("rainymodel_site.api")
 PREFIX = "/api/"
 NO_CREDENTIAL = "Sign in, or send an API key as `Authorization: Bearer sk-rm_…`."
 # How the framework calls a mistake, and how the gateway does.
@@ -45,26 +56,42 @@ class ApiErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """The answer; under /api/ never kept by anybody, and never an HTML page of errors."""
-        response = self.get_response(request)
         if not f"{request.path}/".startswith(PREFIX):
-            return response
+            return self.get_response(request)
+        request_id = new_id()
+        with bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+            if response.status_code >= 400:
+                response = told(request, response, request_id)
         response.headers["Cache-Control"] = "no-store"
-        if response.status_code < 400 or response.headers.get("Content-Type", "").startswith(
-            "application/json"
-        ):
-            return response
-        return plain_answer(error_for_page(response.status_code, request.path), response)
+        response.headers["x-request-id"] = request_id
+        return response
+
+
+def told(request: HttpRequest, response: HttpResponse, request_id: str) -> HttpResponse:
+    """The error as JSON, and in the log by its path alone: Django would log the query, where a key may stand."""
+    if not getattr(response, "_has_been_logged", False):
+        log.warning("refused", method=request.method, path=request.path, status=response.status_code)
+    if not is_json(response):
+        response = plain_answer(error_for_page(response, request.path, request_id), response)
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def is_json(response: HttpResponse) -> bool:
+    """Whether a view of the API made this answer."""
+    return response.headers.get("Content-Type", "").startswith("application/json")
 
 
 def answer_error(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """The framework's exception handler; None for our own mistakes, which the middleware tells."""
-    told = error_for(error, context["request"])
-    if told is None:
+    found = error_for(error, context["request"])
+    if found is None:
         return None
-    headers = headers_of(told)
-    if isinstance(told, Unauthenticated):
+    headers = headers_of(found)
+    if isinstance(found, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="RainyModel"'
-    return HttpResponse(told.body(), "application/json", told.status, headers=headers)
+    return HttpResponse(found.body(), "application/json", found.status, headers=headers)
 
 
 def error_for(error: Exception, request: Any) -> GatewayError | None:
@@ -117,9 +144,11 @@ def sentences(error: ValidationError) -> Any:
     return error.message_dict if hasattr(error, "error_dict") else error.messages
 
 
-def error_for_page(status: int, path: str) -> GatewayError:
-    """What a page of errors says, by its status alone."""
-    match status:
+def error_for_page(page: HttpResponse, path: str, request_id: str) -> GatewayError:
+    """What a page of errors says, by its status alone, except where the session has to be confirmed."""
+    if (refusal := getattr(page, "refusal", None)) is not None:
+        return session_refused(refusal)
+    match page.status_code:
         case 400:
             return BadRequest("This request cannot be served: its host or its form is not accepted.")
         case 401 | 403:
@@ -135,7 +164,22 @@ def error_for_page(status: int, path: str) -> GatewayError:
                 code="database_unavailable",
                 retry_after=5.0,
             )
-    return InternalError("Something went wrong here. The server's log says what.")
+    return InternalError(f"Something went wrong here. Tell us this request id: {request_id}")
+
+
+def session_refused(refusal: SignInRefused) -> NotAllowed:
+    """A session that may not write before its person was confirmed, or that has ended, and where to sign in."""
+    name, where = provider().name or "the sign-in provider", f"{site_address()}{reverse('sso_login')}"
+    if isinstance(refusal, CheckOverdue):
+        return NotAllowed(
+            f"Nothing was changed: {name} has not confirmed your sign-in for a while. Sign in again at {where}, then "
+            "send this once more. Programs send an API key instead.",
+            code="session_stale",
+        )
+    headline = refusal.headline.format(provider=name)
+    return NotAllowed(
+        f"{headline}, so your session has ended. Sign in again at {where}.", code="session_ended"
+    )
 
 
 def plain_answer(error: GatewayError, page: HttpResponse) -> HttpResponse:

@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import timedelta
-from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -88,10 +87,10 @@ class RollKey(APIView):
 
     @extend_schema(request=shapes.Roll, responses={201: shapes.NewKeyRow})
     def post(self, request: Request, id: str) -> Response:
-        """A new key with the same label and limits; the old one works on for `keep_hours`. A key may roll itself."""
+        """A new key with the same label and limits; the old one works on for `keep_hours`."""
         key = key_with(request, id)
         wanted = read_body(request, shapes.Roll)
-        if request.auth.key is None or request.auth.key.pk != key.pk:
+        if not may_roll_itself(request, key):
             refuse_limited_key(request)
         chosen = creation_id(request, wanted.get("id"), f"roll of {key.pk}")
         try:
@@ -148,18 +147,23 @@ def refuse_limited_key(request: Request) -> None:
     key = request.auth.key
     if key is not None and is_limited(key):
         raise NotAllowed(
-            "This API key is limited, so it can neither make nor change keys: they could do more than itself. "
+            "This API key is limited, so it can neither make, change nor roll keys: they could do more than itself. "
             "Sign in, or use a key without limits.",
             code="limited_key",
         )
 
 
+def may_roll_itself(request: Request, key: ApiKey) -> bool:
+    """Whether a key asks to roll itself; it gains nothing by it, because the new one shares its limits."""
+    own = request.auth.key
+    return own is not None and own.pk == key.pk
+
+
 def is_limited(key: ApiKey) -> bool:
     """Whether anything narrows what a key may do."""
-    held: list[Any] = [getattr(key, name) for name in own_keys.AMOUNT_FIELDS]
     lists = [key.aliases, key.policies, key.networks]
     narrowed = any(lists) or bool(key.highest_tier) or not key.direct_calls or key.expires_at is not None
-    return narrowed or any(amount is not None for amount in held)
+    return narrowed or any(getattr(key, name) is not None for name in own_keys.AMOUNT_FIELDS)
 
 
 def in_state(keys: QuerySet[ApiKey], state: str | None) -> QuerySet[ApiKey]:

@@ -1,8 +1,9 @@
 """What the API takes and gives, field by field. Money is a decimal string, a time is ISO 8601 in UTC."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from django.db import models
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Ceiling, Role, User
@@ -55,7 +56,27 @@ class NewKeyRow(KeyRow):
         return str(self.context["text"])
 
 
-class KeyChange(Strict, serializers.ModelSerializer):
+class Amount(serializers.DecimalField):
+    """A decimal. An empty text is a mistake, such as a variable that was not set; only null takes a limit away."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Raises ValidationError for a text of nothing."""
+        if isinstance(data, str) and not data.strip():
+            self.fail("invalid")
+        found: tuple[bool, Any] = super().validate_empty_values(data)
+        return found
+
+
+class Money:
+    """A serializer of rows whose decimals are Amounts."""
+
+    serializer_field_mapping: ClassVar[Any] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DecimalField: Amount,
+    }
+
+
+class KeyChange(Money, Strict, serializers.ModelSerializer):
     """What of a key can be set. null takes a limit away; an empty list allows all."""
 
     class Meta:
@@ -103,7 +124,9 @@ class Page(Strict, serializers.Serializer):
 class KeyFilter(Page):
     """Which keys."""
 
-    owner = serializers.CharField(required=False, help_text="User name or e-mail; for operators.")
+    owner = serializers.CharField(
+        required=False, max_length=254, help_text="User name or e-mail; for operators."
+    )
     state = serializers.ChoiceField(["open", "expired", "revoked", "paused"], required=False)
     unused_for = serializers.IntegerField(min_value=1, max_value=36_500, required=False, help_text="Days.")
 
@@ -136,7 +159,7 @@ class UserRow(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class UserChange(Strict, serializers.ModelSerializer):
+class UserChange(Money, Strict, serializers.ModelSerializer):
     """What of a person can be set. A role that came by single sign-on is applied anew at each sign-in."""
 
     role = serializers.ChoiceField(Role.choices)
@@ -153,7 +176,7 @@ class UserFilter(Page):
     is_active = serializers.BooleanField(required=False, allow_null=True, default=None)
 
 
-class CeilingRow(Strict, serializers.ModelSerializer):
+class CeilingRow(Money, Strict, serializers.ModelSerializer):
     """What all callers together may spend on an alias, in a tier, or in all paid tiers."""
 
     name = serializers.CharField(max_length=120, allow_blank=True, required=False)
@@ -198,7 +221,7 @@ class Day(Sums):
 class UsageFilter(Strict, serializers.Serializer):
     """Whose usage: operators may ask about a user (name or e-mail) or any key, others about keys of their own."""
 
-    user = serializers.CharField(required=False)
+    user = serializers.CharField(required=False, max_length=254)
     key = serializers.UUIDField(required=False)
 
 
@@ -236,10 +259,12 @@ class RequestRow(serializers.Serializer):
 
 
 class RequestFilter(Page):
-    """Which requests."""
+    """Which requests: operators may ask about a user (name or e-mail) or any key. `end_user` is who clients named."""
 
     before = serializers.UUIDField(required=False)
+    user = serializers.CharField(required=False, max_length=254)
     key = serializers.UUIDField(required=False)
+    end_user = serializers.CharField(required=False, max_length=200, trim_whitespace=False)
 
 
 class Me(serializers.Serializer):

@@ -6,6 +6,7 @@ from django.urls import re_path
 from django.urls.resolvers import URLPattern
 from rest_framework.views import APIView
 
+from rainymodel_site.api.end_users import EndUsers
 from rainymodel_site.api.keys import Keys, OneKey, RevokeKeys, RollKey
 from rainymodel_site.api.people import Ceilings, OneCeiling, OneUser, Users
 from rainymodel_site.api.reference import Reference, Schema
@@ -28,6 +29,7 @@ urlpatterns = [
     at("keys/revoke", RevokeKeys, name="revoke_keys"),
     at(f"keys/{UUID}", OneKey, name="key"),
     at(f"keys/{UUID}/roll", RollKey, name="roll_key"),
+    at(f"keys/{UUID}/end-users", EndUsers, name="end_users"),
     at("usage", Usage, name="usage"),
     at("usage/daily", Daily, name="daily"),
     at("requests", Requests, name="requests"),

@@ -19,6 +19,7 @@ from rainymodel_site.api import shapes
 from rainymodel_site.api.bodies import read_query
 from rainymodel_site.api.paging import page_shape
 from rainymodel_site.api.permissions import require_operator
+from rainymodel_site.api.request_rows import requests_for
 from rainymodel_site.api.views import is_called, user_named
 
 LONGEST_MONTH = 31
@@ -39,12 +40,20 @@ class Whose:
         found = own_usage.read_sums([self.key_id] if self.key_id else [], wanted[0])
         return [DayUse(day, found.get((self.key_id, day), own_usage.Sums())) for day in wanted]  # type: ignore[arg-type]
 
-    def requests(self, before: UUID | None, limit: int) -> list[own_usage.RequestRow]:
-        """The newest requests before one."""
+    def requests(self, before: UUID | None, limit: int, end_user: str = "") -> list[own_usage.RequestRow]:
+        """The newest requests before one; with `end_user` those made for that one."""
+        if end_user:
+            return requests_for(end_user, self.keys(), str(self.user.pk) if self.user else "", before, limit)
         if self.user is not None:
             return own_usage.requests_of(self.user.pk, before, limit, key_id=self.key_id)
         wanted = {"keys": [self.key_id], "user": "", "before": before, "states": None, "limit": limit}
         return [own_usage.RequestRow(*row) for row in own_usage.fetch(own_usage.ROWS, wanted)]
+
+    def keys(self) -> list[UUID]:
+        """The ids under which these requests are logged."""
+        if self.user is not None:
+            return own_usage.key_ids_of(self.user.pk, self.key_id)
+        return [self.key_id] if self.key_id else []
 
 
 class Usage(APIView):
@@ -74,11 +83,11 @@ class Requests(APIView):
 
     @extend_schema(parameters=[shapes.RequestFilter], responses=page_shape(shapes.RequestRow))
     def get(self, request: Request) -> Response:
-        """Newest first: what was asked and what became of it."""
+        """Newest first: what was asked and what became of it. Operators may ask about a user or any key."""
         wanted = read_query(request, shapes.RequestFilter)
         limit = wanted["limit"]
         whose = whose_usage(request, wanted)
-        found = whose.requests(wanted.get("before"), limit)
+        found = whose.requests(wanted.get("before"), limit, wanted.get("end_user", ""))
         following = str(found[-1].id) if len(found) == limit else None
         return Response(shapes.listed(shapes.RequestRow(found, many=True).data, following))
 

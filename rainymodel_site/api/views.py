@@ -3,6 +3,7 @@
 import uuid
 
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -57,7 +58,7 @@ def user_named(name: str, param: str) -> User:
 def creation_id(request: Request, chosen: uuid.UUID | None, what: str) -> uuid.UUID | None:
     """The id of the one thing this request makes, however often it is sent; None when the client does not care.
 
-    Chosen by the client, or made from its Idempotency-Key. Raises BadRequest.
+    Chosen by the client, or made from its Idempotency-Key in a way that nobody else can foresee. Raises BadRequest.
     """
     text = request.headers.get("Idempotency-Key")
     if text is None or chosen is not None:
@@ -66,4 +67,7 @@ def creation_id(request: Request, chosen: uuid.UUID | None, what: str) -> uuid.U
         raise BadRequest(
             f"An Idempotency-Key has 1 to {LONGEST_IDEMPOTENCY_KEY} characters.", code="invalid_value"
         )
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{what}#{request.user.pk or request.auth.name}#{text}")
+    made_of = f"{what}#{request.user.pk or request.auth.name}#{text}"
+    return uuid.UUID(
+        bytes=salted_hmac("idempotency key", made_of, algorithm="sha256").digest()[:16], version=5
+    )

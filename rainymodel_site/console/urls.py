@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from rainymodel_site.console import prices_page, views
+from rainymodel_site.console import prices_page, upstreams_page, views
 
 app_name = "console"
 urlpatterns = [
@@ -12,4 +12,6 @@ urlpatterns = [
     path("test/", admin.site.admin_view(views.test_page), name="test"),
     path("test/one/", admin.site.admin_view(views.test_one), name="test_one"),
     path("prices/", admin.site.admin_view(prices_page.prices_page), name="prices"),
+    path("upstreams/", admin.site.admin_view(upstreams_page.upstreams_page), name="upstreams"),
+    path("upstreams/order/", admin.site.admin_view(upstreams_page.order_page), name="order"),
 ]

@@ -1,6 +1,7 @@
 """A program, or a browser, that talks to the management API in the tests."""
 
 from typing import Any
+from uuid import UUID
 
 from django.test import Client
 
@@ -57,6 +58,7 @@ def refused(answer: Any, status: int, code: str, param: str | None = None) -> st
     assert answer.status_code == status, (answer.status_code, answer.content[:500])
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
+    assert UUID(answer.headers["x-request-id"]).version == 7
     assert set(answer.json()) == {"error"}
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}

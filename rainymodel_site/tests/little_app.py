@@ -1,7 +1,9 @@
 """A tiny application to supervise: it streams, crashes and blocks on request, and says whether its worker drains."""
 
 import asyncio
+import logging
 import os
+import re
 import time
 from typing import Any
 
@@ -66,10 +68,34 @@ def block() -> str:
     return ""
 
 
+def nap() -> str:
+    """Hold it for a moment only."""
+    secret = "a value that no log may hold"
+    time.sleep(0.8)
+    return secret[:0] + "rested"
+
+
+def backtrack() -> str:
+    """Hold it in C code that lets no other thread run."""
+    return str(re.match(r"(a+)+$", "a" * 60 + "b"))
+
+
+def shout() -> str:
+    """Log more than a pipe holds."""
+    for _ in range(200):
+        logging.getLogger("gateway.shouting").warning("%s", "x" * 1024)
+    return "shouted"
+
+
 ANSWERS = {
     "/pid": lambda: str(os.getpid()),
     "/number": lambda: os.environ["RAINYMODEL_WORKER_NUMBER"],
     "/draining": lambda: str(lifecycle.draining),
     "/crash": crash,
     "/block": block,
+    "/nap": nap,
+    "/backtrack": backtrack,
+    "/shout": shout,
+    "/full": lambda: f"{lifecycle.is_full} {lifecycle.times_full}",
+    "/stalls": lambda: str(lifecycle.stalls),
 }

@@ -1,11 +1,16 @@
 """Who gets into the management API: keys, sessions, and what is refused with the gateway's own words."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from structlog.contextvars import get_contextvars
 
 from accounts.keys import make_key
 from accounts.models import Role, User
@@ -216,6 +221,62 @@ def test_what_is_not_there_is_told_in_the_same_shape():
     refused(Api().get("nothing/here"), 404, "unknown_url")
     refused(Api().post("nothing", {}), 404, "unknown_url")
     refused(Client().get("/api"), 404, "unknown_url")
+
+
+class Listener(logging.Handler):
+    """What log lines hold of the requests made meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str | None] = []
+        self.told = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.ids.append(get_contextvars().get("request_id"))
+        self.told += str(vars(record))
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """All that is logged within the block."""
+    listener = Listener()
+    logging.getLogger().addHandler(listener)
+    try:
+        yield listener
+    finally:
+        logging.getLogger().removeHandler(listener)
+
+
+def test_every_answer_names_its_request_and_the_log_does_too():
+    api, _ = with_key(someone())
+    with listening() as listener:
+        ids = [
+            api.get(path).headers["x-request-id"] for path in ("me", "nothing", "keys?limit=0", "users", "me")
+        ]
+
+    assert len(set(ids)) == 5
+    assert listener.ids == ids[1:4]
+
+
+def test_a_failure_of_ours_tells_the_id_that_finds_it_in_the_log():
+    api = Api(user=someone("root", Role.ADMIN), raise_request_exception=False)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_ceiling RENAME TO elsewhere")
+    with listening() as listener:
+        answer = api.get("ceilings")
+
+    assert answer.headers["x-request-id"] in refused(answer, 500, "internal_error")
+    assert listener.ids == [answer.headers["x-request-id"]]
+
+
+def test_a_key_in_the_url_stands_in_no_log_line():
+    api, _ = with_key(someone())
+    key = api.headers["Authorization"].removeprefix("Bearer ")
+    with listening() as listener:
+        refused(Api().get(f"me?api_key={key}"), 400, "key_in_url")
+        refused(Api().get(f"nothing?api_key={key}"), 404, "unknown_url")
+
+    assert len(listener.ids) == 2 and key[15:] not in listener.told
 
 
 def test_a_method_that_is_not_served_is_a_405_with_what_is():

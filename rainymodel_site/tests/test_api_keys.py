@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -127,6 +128,24 @@ def test_the_same_idempotency_key_of_somebody_else_is_another_request(ada: Api):
     statuses = [api.post("keys/", {"label": "x"}, Idempotency_Key="1").status_code for api in (ada, bob)]
 
     assert statuses == [201, 201]
+
+
+def test_nobody_can_foresee_the_id_that_an_idempotency_key_makes(ada: Api, settings: Any):
+    first = ada.post("keys/", {"label": "x"}, Idempotency_Key="1").json()["id"]
+    settings.SECRET_KEY = "another secret of another server, long enough to be one"
+    ada.client.force_login(someone())
+
+    assert ada.post("keys/", {"label": "x"}, Idempotency_Key="1").json()["id"] != first
+
+
+@pytest.mark.parametrize("text", ["", "  "], ids=["empty", "blank"])
+def test_only_null_takes_an_amount_away(ada: Api, text: str):
+    _, row = with_key(someone(), usd_per_day=Decimal(5))
+
+    refused(ada.patch(f"keys/{row.pk}/", {"usd_per_day": text}), 400, "invalid_value", "usd_per_day")
+    refused(ada.post("keys/", {"label": "x", "usd_per_month": text}), 400, "invalid_value", "usd_per_month")
+    assert ada.get(f"keys/{row.pk}").json()["usd_per_day"] == "5.000000"
+    assert ada.patch(f"keys/{row.pk}/", {"usd_per_day": None}).json()["usd_per_day"] is None
 
 
 def test_the_list_holds_ones_own_keys_and_nothing_of_others(ada: Api):
@@ -354,9 +373,9 @@ def test_a_limited_key_cannot_make_or_change_what_could_do_more(limit: dict[str,
 
 
 def test_a_limited_key_may_roll_and_revoke_itself():
-    api, row = with_key(someone(), requests_per_minute=5)
+    api, row = with_key(someone(), aliases=["small/*"], usd_per_day=5)
 
     rolled = Api(api.post(f"keys/{row.pk}/roll/", {"keep_hours": 0}).json()["key"])
 
-    assert rolled.get("me").json()["key"]["requests_per_minute"] == 5
+    assert rolled.get("me").json()["key"]["aliases"] == ["small/*"]
     assert rolled.delete(f"keys/{rolled.get('me').json()['key']['id']}/").json()["state"] == "revoked"

@@ -75,4 +75,33 @@ def test_a_stale_session_reads_and_is_told_in_the_one_shape_that_it_may_not_writ
     settings.OIDC_CLIENT_SECRET = ""  # so that nobody is asked
 
     assert api.get("keys/").status_code == 200
-    refused(api.post("keys/", {"label": "stale"}), 403, "not_allowed")
+    told = refused(api.post("keys/", {"label": "stale"}), 403, "session_stale")
+    assert "Nothing was changed" in told and "Sign in again at http://" in told and "/auth/login" in told
+
+
+def test_a_session_that_ended_at_its_check_says_where_to_sign_in(provider: FakeLogin, settings: Any):
+    visitor = Visitor(provider)
+    visitor.sign_in(ADA)
+    api = Api()
+    api.client = visitor.browser
+    settings.OIDC_SESSION_AGE = -1
+    provider.people[ADA] = type(provider.people[ADA])(ADA, "Ada Byron", "viewer")
+
+    told = refused(api.post("keys/", {"label": "stale"}), 403, "session_ended")
+
+    assert "No access with this role" in told and "/auth/login" in told
+    assert not visitor.is_signed_in
+
+
+def test_expired_tokens_are_no_guesses(provider: FakeLogin, settings: Any):
+    settings.TRUSTED_PROXIES = 1
+    known(provider)
+    there = {"X-Forwarded-For": {"today": "203.0.113.81", "conforming": "203.0.113.82"}[provider.behaviour]}
+    expired = Api(provider.access_token(ADA, audience="rainymodel-api", expires_in=-3600))
+    forged = Api(expired.headers["Authorization"].removeprefix("Bearer ")[:-20] + "A" * 20)
+
+    for _ in range(25):
+        assert "it has expired" in refused(expired.get("me", **there), 401, "invalid_access_token")
+    guesses = [forged.get("me", **there).status_code for _ in range(21)]
+
+    assert guesses == [401] * 20 + [429]

@@ -143,11 +143,60 @@ def test_a_request_tells_what_became_of_it_and_an_unknown_cost_is_null():
     assert api.get("usage").json()["today"]["unpriced"] == 1
 
 
+def test_operators_read_the_requests_of_one_user_and_nobody_else_does(operator: Api):
+    api, row = with_key(someone("ada", email="ada@example.com"))
+    _, other = with_key(someone("bob"))
+    mine, theirs = asked(row, number=1), asked(other, number=2)
+
+    for name in ("ada", "ADA@example.com"):
+        assert ids_in(operator.get(f"requests?user={name}")) == [mine]
+    assert ids_in(operator.get(f"requests?key={other.pk}")) == [theirs]
+    assert ids_in(operator.get("requests")) == []
+    assert ids_in(api.get("requests?user=ada")) == [mine]
+    refused(api.get("requests?user=bob"), 403, "operators_only")
+    refused(operator.get(f"requests?user=ada&key={other.pk}"), 404, "not_found")
+
+
+def test_the_requests_for_one_end_user_come_page_by_page_from_all_keys(operator: Api):
+    api, row = with_key(someone())
+    _, second = with_key(someone(), "second")
+    _, other = with_key(someone("bob"))
+    for_zoe = [asked(key, 0.001 * n, n, end_user="zoe") for n, key in enumerate([row, second, row])]
+    asked(row, 0, 9, end_user="yan")
+    theirs = asked(other, 0, 10, end_user="zoe")
+
+    first = api.get("requests?end_user=zoe&limit=2")
+    rest = api.get(f"requests?end_user=zoe&limit=2&before={first.json()['next']}")
+
+    assert (ids_in(first), ids_in(rest)) == (for_zoe[:2], for_zoe[2:])
+    assert first.json()["data"][0]["tokens"] == 16
+    assert ids_in(api.get(f"requests?end_user=zoe&key={second.pk}")) == [for_zoe[1]]
+    assert ids_in(operator.get("requests?end_user=zoe&user=bob")) == [theirs]
+    assert ids_in(api.get("requests?end_user=Zoe")) == []
+
+
+def ids_in(answer: Any) -> list[UUID]:
+    assert answer.status_code == 200, answer.content
+    return [UUID(row["id"]) for row in answer.json()["data"]]
+
+
 @pytest.mark.parametrize(
-    ("query", "param"), [("limit=0", "limit"), ("limit=201", "limit"), ("before=first", "before")]
+    ("query", "param"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("before=first", "before"),
+        ("end_user=", "end_user"),
+        ("end_user=%00", "end_user"),
+        ("user=", "user"),
+        ("user=nobody", "user"),
+        (f"user={'x' * 300}", "user"),
+        ("owner=ada", "owner"),
+    ],
+    ids=lambda text: text[:12],
 )
-def test_a_wrong_page_is_refused(query: str, param: str):
-    answer = Api(user=someone()).get(f"requests?{query}")
+def test_a_wrong_question_about_requests_is_refused(operator: Api, query: str, param: str):
+    answer = operator.get(f"requests?{query}")
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 

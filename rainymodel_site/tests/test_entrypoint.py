@@ -92,10 +92,12 @@ def test_a_database_without_this_versions_tables_is_refused(image):
     assert "run `manage.py migrate` first" in refusal(image)
 
 
+@pytest.mark.fault("I16")
 def test_no_room_in_the_temporary_directory_is_loud(image):
     assert "mount a tmpfs" in refusal(image | {"TMPDIR": "/does/not/exist"})
 
 
+@pytest.mark.fault("I16")
 def test_a_temporary_directory_that_is_too_small_is_loud(image):
     # A limit on file sizes stands for a full disk.
     shell = ["sh", "-c", f"ulimit -f 100; exec {ENTRYPOINT} check"]

@@ -130,6 +130,17 @@ def test_a_new_key_is_shown_once_with_what_each_client_needs(browser: Client, ro
         assert text not in browser.get(address).text
 
 
+@pytest.mark.fault("C29")
+def test_the_owner_of_a_key_that_stood_in_a_url_is_told_to_roll_it(browser: Client, rosa: User):
+    row, _ = key_of(rosa, exposed_at=datetime(2026, 1, 31, tzinfo=UTC))
+
+    for address in (LIST, page_of(row)):
+        assert "stood in a URL on 31 Jan 2026: roll it" in browser.get(address).text
+
+    ApiKey.objects.update(revoked_at=timezone.now())
+    assert "stood in a URL" not in browser.get(page_of(row)).text
+
+
 def test_the_examples_name_a_model_that_the_key_may_use(browser: Client):
     page = send(browser, NEW, label="Lamino", aliases="claude-*, lab/small").text
 

@@ -78,7 +78,7 @@ def test_make_alone_lists_every_target_that_is_meant_for_people():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert re.findall(r"^  make (\w+) ", listed, re.MULTILINE) == [
-        "help", "run", "test", "check", "fmt", "bench", "lock",
+        "help", "run", "test", "check", "fmt", "bench", "reliability", "chaos", "soak", "lock",
     ]  # fmt: skip
 
 

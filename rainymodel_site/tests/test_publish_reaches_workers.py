@@ -69,6 +69,47 @@ def test_moving_a_route_moves_the_next_requests_of_both_workers_within_a_second(
     assert {ask(two_workers) for _ in range(20)} == {"rain"}
 
 
+def switch_first_route(gateway: LiveGateway, operator: Person, *, on: bool) -> None:
+    """Bring the alias's first route into that state, and wait until both workers serve it."""
+    page = alias_page(gateway, "rainymodel/auto")
+    operator.submit(page, {"routes-0-enabled": "on" if on else None})
+    with psycopg.connect(gateway.dsn) as connection:
+        newest = connection.execute("SELECT max(number) FROM routing_cataloguerevision").fetchone()
+    until = time.monotonic() + 10
+    while set(workers(gateway).values()) != set(newest or ()):
+        assert time.monotonic() < until, "a worker did not take the revision over"
+
+
+@pytest.mark.fault("I11")
+def test_a_stream_keeps_the_catalogue_that_it_began_with(two_workers: LiveGateway, operator: Person):
+    switch_first_route(two_workers, operator, on=True)
+    two_workers.upstreams["sun"].play("sunny", "slow:first=0,chunk=0.2,chunks=40")
+    body, chat = {**HELLO, "stream": True}, f"{two_workers.url}/v1/chat/completions"
+    with httpx.stream("POST", chat, json=body, headers=two_workers.headers(), timeout=60) as stream:
+        pieces = stream.iter_bytes()
+        whole = next(pieces)
+        switch_first_route(two_workers, operator, on=False)
+        assert {ask(two_workers) for _ in range(10)} == {"rain"}
+        whole += b"".join(pieces)
+
+    assert stream.headers["x-rainymodel-upstream"] == "sun"
+    assert whole.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.fault("I13")
+def test_a_revision_that_nobody_was_notified_of_is_found(two_workers: LiveGateway, operator: Person):
+    with psycopg.connect(two_workers.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE routing_cataloguerevision DISABLE TRIGGER USER")
+    try:
+        switch_first_route(two_workers, operator, on=True)
+        switch_first_route(two_workers, operator, on=False)
+    finally:
+        with psycopg.connect(two_workers.dsn, autocommit=True) as connection:
+            connection.execute("ALTER TABLE routing_cataloguerevision ENABLE TRIGGER USER")
+
+    assert {ask(two_workers) for _ in range(10)} == {"rain"}
+
+
 def test_an_invalid_edit_is_kept_as_a_draft_and_nothing_that_serves_changes(
     two_workers: LiveGateway, operator: Person
 ):

@@ -208,6 +208,18 @@ def test_a_worker_that_cannot_be_configured_ends_the_start_with_its_sentence():
     assert errors.strip() == "LITTLE_APP is unconfigured, for a test."
 
 
+@pytest.mark.fault("I16")
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAINYMODEL_STATE_DIR"])
+def test_a_directory_that_takes_no_megabyte_ends_the_start_with_a_sentence(tmp_path: Path, variable: str):
+    (tmp_path / "file").write_text("where a directory should be")
+    with supervised(**{variable: str(tmp_path / "file")}) as running:
+        code, _, errors = finished(running.process)
+
+    assert code == 1
+    assert len(errors.strip().splitlines()) == 1
+    assert errors.startswith("RainyModel cannot start: ") and str(tmp_path / "file") in errors
+
+
 def test_a_port_in_use_is_told_in_one_sentence():
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

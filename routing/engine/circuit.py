@@ -8,6 +8,7 @@ on the caller's monotonic clock.
 from dataclasses import dataclass, replace
 
 from routing.engine.snapshot import BreakerRules
+from routing.engine.window import Window, counted, fails_too_often
 
 LONGEST_PAUSE = 300.0
 LONGEST_QUOTA_HOLD = 86_400.0
@@ -22,7 +23,8 @@ class State:
     closed, `proofs` the successes since it became half-open. `open_until` is None while it is closed. A
     probe is claimed while now < `probe_until`. `held_for` is the word of the outcome that caused the hold,
     `held_model` the model's name that it is about, empty for every model. `access` is the provider's when
-    this was learnt: with another credential or address it says nothing.
+    this was learnt: with another credential or address it says nothing. `recent` counts the outcomes of the
+    last minute while the circuit is closed and some of them failed.
     """
 
     failures: int = 0
@@ -35,6 +37,7 @@ class State:
     held_for: str = ""
     held_model: str = ""
     access: str = ""
+    recent: Window = ()
 
     def circuit(self, now: float) -> str:
         """`closed`, `open` or `half_open`."""
@@ -61,24 +64,26 @@ def succeeded(state: State, now: float) -> State:
     """
     kept = state if state.held(now) else replace(free(state), throttles=0)
     if state.open_until is None:
-        return replace(kept, failures=0)
+        recent = counted(state.recent, now, failed=False) if state.recent else ()
+        return replace(kept, failures=0, recent=recent)
     if now < state.open_until and not state.claimed(now):
         return kept
     if state.proofs + 1 < PROOFS_TO_CLOSE:
         return replace(kept, proofs=state.proofs + 1, open_until=min(state.open_until, now))
-    return replace(kept, failures=0, openings=0, open_until=None, proofs=0, probe_until=0.0)
+    return replace(kept, failures=0, openings=0, open_until=None, proofs=0)
 
 
 def failed(state: State, rules: BreakerRules, now: float, draw: float) -> State:
-    """An unhealthy outcome: opens a closed circuit after enough in a row, and a half-open one again.
+    """An unhealthy outcome: opens a closed circuit after enough in a row or in a minute, and a half-open one again.
 
     It opens for `open_for` × 2^k seconds, at most 300, times `draw` in [0, 1] as jitter; k is the number of
     openings before. A failed probe of a still open circuit puts it off by the same time again, so that the
     next one tried is another deployment; other failures while open were sent before and change nothing.
     """
     circuit = state.circuit(now)
-    if circuit == "closed" and state.failures + 1 < rules.open_after:
-        return replace(state, failures=state.failures + 1)
+    recent = counted(state.recent, now, failed=True) if circuit == "closed" else ()
+    if circuit == "closed" and state.failures + 1 < rules.open_after and not fails_too_often(recent, rules):
+        return replace(state, failures=state.failures + 1, recent=recent)
     if circuit == "open" and not state.claimed(now):
         return state
     before = state.openings - 1 if circuit == "open" else state.openings
@@ -89,6 +94,7 @@ def failed(state: State, rules: BreakerRules, now: float, draw: float) -> State:
         openings=before + 1,
         proofs=0,
         open_until=max(until, state.open_until or until),
+        recent=(),
     )
 
 
@@ -109,6 +115,19 @@ def held(state: State, word: str, until: float, model: str = "") -> State:
     if until <= state.held_until:
         return state
     return replace(state, held_until=until, held_for=word, held_model=model)
+
+
+def opened(state: State, until: float) -> State:
+    """Open until this moment by somebody's decision, then half-open; a probe under way no longer counts."""
+    openings = max(state.openings, 1)
+    return replace(state, openings=openings, open_until=until, proofs=0, probe_until=0.0, recent=())
+
+
+def half_opened(state: State, now: float) -> State:
+    """The next request probes it; a circuit that is half-open already stays as it is."""
+    if state.circuit(now) == "half_open":
+        return state
+    return replace(state, open_until=now, proofs=0, probe_until=0.0, recent=())
 
 
 def free(state: State) -> State:

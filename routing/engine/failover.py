@@ -21,6 +21,7 @@ from routing.engine.snapshot import Deployment
 from routing.engine.verdict import Passed, Verdict, of_attempts, of_nothing_tried
 
 RESERVE = 15.0
+ONCE_ELSEWHERE = frozenset({408, 409, 425})  # they may be about the request as much as about the upstream
 
 
 class Failover:
@@ -34,6 +35,7 @@ class Failover:
         self._waiting = _each_once(plan.candidates)
         self._passed: list[Passed] = []
         self._attempts = 0
+        self._undecided = 0
         self._stopped_by: Outcome | None = None
 
     def next(self, health: Health, now: float) -> Candidate | None:
@@ -54,11 +56,17 @@ class Failover:
         return self._last_chance(health, now) if self._attempts == 0 else None
 
     def failed(self, candidate: Candidate, outcome: Outcome) -> None:
-        """Take note of a failed attempt: it decides what may come next."""
+        """Take note of a failed attempt: it decides what may come next.
+
+        A second 408, 409 or 425 ends the walk: it is not this upstream's mood any more.
+        """
         deployment = candidate.deployment
         self._passed.append(Passed(deployment, outcome.word, outcome.retry_after, outcome.fault))
         if not outcome.retryable:
             self._stopped_by = outcome
+        self._undecided += outcome.fault is Fault.UNHEALTHY and outcome.status in ONCE_ELSEWHERE
+        if self._undecided > 1:
+            self._waiting = []
         if outcome.fault is Fault.TOO_LONG:
             self._keep_larger_windows(deployment)
 

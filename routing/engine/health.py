@@ -16,16 +16,20 @@ from routing.engine.circuit import (
     clamped,
     failed,
     free,
+    half_opened,
     held,
+    opened,
     succeeded,
     throttled,
 )
 from routing.engine.outcome import Fault, Outcome
+from routing.engine.pace import Pace, about, marked
 from routing.engine.snapshot import Deployment
 
 QUOTA_HOLD = 900.0
 CREDENTIAL_HOLD = 300.0
 CONFIGURATION_HOLD = 300.0
+OPERATOR = "operator"  # the word of a hold that a person put in force
 SHORT_WAIT = 1.0  # what a caller is told when the end of a probe or of a busy moment cannot be known
 SMOOTHING = 0.2  # the share of the newest time in the smoothed one
 
@@ -45,6 +49,8 @@ class Hold:
 
 
 NO_HOLD = Hold(0.0, "")
+NO_PACE = Pace()
+NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +58,21 @@ class Health:
     """Start with `Health()`; feed it one outcome per attempt; ask it for reasons to skip a deployment.
 
     `first_content` is the smoothed time to first content by deployment slug. A deployment that failed
-    before it was ever measured counts with its limit, so that it is treated as unknown only once.
+    before it was ever measured counts with its limit, so that it is treated as unknown only once. `paces` are
+    what each deployment's own past says of that time, `slow` those that lost their place in their tier, with the
+    moment from which one request at a time finds them at their old place.
     """
 
     states: Mapping[str, State] = field(default_factory=dict)
     holds: Mapping[str, Hold] = field(default_factory=dict)
     in_flight: Mapping[str, int] = field(default_factory=dict)
     first_content: Mapping[str, float] = field(default_factory=dict)
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    slow: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def quiet(self) -> bool:
-        """True when nothing speaks against any deployment."""
+        """True when nothing keeps any deployment from being asked."""
         return not (self.states or self.holds or self.in_flight)
 
     def after(self, deployment: Deployment, outcome: Outcome, *, now: float, draw: float = 1.0) -> "Health":
@@ -73,10 +83,10 @@ class Health:
         state = self._state(deployment)
         match outcome.fault:
             case Fault.NONE:
-                return self._timed(deployment, outcome)._recovered(deployment, state, now)
+                return self._timed(deployment, outcome, now)._recovered(deployment, state, now)
             case Fault.UNHEALTHY:
                 state = failed(state, deployment.provider.breaker, now, draw)
-                return self._timed(deployment, outcome)._with_state(deployment, state)
+                return self._timed(deployment, outcome, now)._with_state(deployment, state)
             case Fault.THROTTLED:
                 return self._with_state(deployment, throttled(state, outcome.word, outcome.retry_after, now))
             case Fault.CONFIGURATION:
@@ -108,6 +118,13 @@ class Health:
             return "busy", max(SHORT_WAIT, circuit_wait)
         return ("circuit_open", circuit_wait) if circuit_wait else FREE
 
+    def is_slow(self, deployment: Deployment, now: float) -> bool:
+        """True while others of its tier go first: it answers, but many times slower than it used to."""
+        until = self.slow.get(deployment.slug)
+        if until is None or self._pace(deployment).about != about(deployment):
+            return False
+        return now < until or self._state(deployment).claimed(now)
+
     def held_for(self, deployment: Deployment) -> str:
         """The word of the outcome that a held deployment waits for; of two holds the longer one's."""
         hold, state = self._hold(deployment), self._state(deployment)
@@ -124,7 +141,28 @@ class Health:
             cleared = replace(cleared, states={s: kept for s, kept in self.states.items() if s != slug})
         if self._hold(deployment) is not NO_HOLD:
             cleared = replace(cleared, holds={s: kept for s, kept in self.holds.items() if s != owner})
+        if slug in self.slow:
+            cleared = replace(cleared, slow={s: kept for s, kept in self.slow.items() if s != slug})
         return cleared
+
+    def opened_by_operator(self, deployment: Deployment, until: float) -> "Health":
+        """Its circuit is open until this moment of the clock, then half-open, like one that failures opened.
+
+        When everything else is skipped too it may still be the last chance; a hold is what rules that out.
+        """
+        return self._with_state(deployment, opened(self._state(deployment), until))
+
+    def closed_by_operator(self, deployment: Deployment) -> "Health":
+        """An operator vouches for it: as `cleared`, so its own hold and its provider's end as well."""
+        return self.cleared(deployment)
+
+    def held_by_operator(self, deployment: Deployment, until: float) -> "Health":
+        """Not asked before this moment, whatever it answers; a hold that lasts longer stays as it is."""
+        return self._with_state(deployment, held(self._state(deployment), OPERATOR, until))
+
+    def half_open(self, deployment: Deployment, now: float) -> "Health":
+        """The next request probes it, alone, and two successes close it; a hold stays in force."""
+        return self._with_state(deployment, half_opened(self._state(deployment), now))
 
     def last_chance(self, deployments: Iterable[Deployment], now: float) -> Deployment | None:
         """Of deployments that are all skipped, the one whose open circuit is closest to its probe.
@@ -145,13 +183,15 @@ class Health:
     def claim(self, deployment: Deployment, now: float) -> "Health | None":
         """Take the probe of a circuit that is not closed; None when somebody else has it.
 
-        `self` when the circuit is closed: nothing to claim, nothing to release. A claim ends with
-        `release`, or by itself when the attempt must be over in any case.
+        `self` when the circuit is closed: nothing to claim, nothing to release. What is slow is probed the same
+        way once its pause is over, and may be asked by others meanwhile. A claim ends with `release`, or by
+        itself when the attempt must be over in any case.
         """
         state = self._state(deployment)
         if state.open_until is None:
-            return self
-        if state.claimed(now):
+            if now < self.slow.get(deployment.slug, NEVER) or state.claimed(now):
+                return self
+        elif state.claimed(now):
             return None
         return self._with_state(deployment, replace(state, probe_until=now + deployment.limits.total))
 
@@ -223,17 +263,40 @@ class Health:
         owner = deployment.provider
         return replace(self, holds={**self.holds, owner.slug: Hold(until, word, owner.access)})
 
-    def _timed(self, deployment: Deployment, outcome: Outcome) -> "Health":
-        known = self.first_content.get(deployment.slug)
-        seconds = outcome.first_content
+    def _pace(self, deployment: Deployment) -> Pace:
+        return self.paces.get(deployment.slug, NO_PACE)
+
+    def _timed(self, deployment: Deployment, outcome: Outcome, now: float) -> "Health":
+        """With the time to first content, smoothed and beside the deployment's own past."""
+        slug, seconds = deployment.slug, outcome.first_content
+        known = self.first_content.get(slug)
         if seconds is None and known is None and outcome.fault is Fault.UNHEALTHY:
             seconds = deployment.limits.first_content
         if seconds is None:
             return self
         smoothed = seconds if known is None else known + SMOOTHING * (seconds - known)
-        if smoothed == known:
-            return self
-        return replace(self, first_content={**self.first_content, deployment.slug: smoothed})
+        timed = (
+            self if smoothed == known else self._with_first_content({**self.first_content, slug: smoothed})
+        )
+        if outcome.fault is not Fault.NONE or outcome.whole:
+            return timed
+        pace = self.paces.get(slug)
+        if (
+            pace is not None
+            and pace.about[0] == deployment.provider.access
+            and pace.about[1] == deployment.model
+        ):
+            newer = pace.after(seconds, now)
+            return timed if newer is pace else timed._paced(slug, newer, now)
+        return timed._paced(slug, Pace(about(deployment)).after(seconds, now), now)
+
+    def _with_first_content(self, first_content: Mapping[str, float]) -> "Health":
+        # Every success comes through here, and `replace` takes twice as long.
+        return Health(self.states, self.holds, self.in_flight, first_content, self.paces, self.slow)
+
+    def _paced(self, slug: str, pace: Pace, now: float) -> "Health":
+        pace, slow = marked(pace, slug, self.slow, now)
+        return replace(self, paces={**self.paces, slug: pace}, slow=slow)
 
 
 def _circuit_wait(state: State, now: float) -> float:

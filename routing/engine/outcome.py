@@ -59,7 +59,8 @@ class Outcome:
     request's own fault, `cancelled` when the client left). `retry_after` is seconds, None when the
     upstream gave none.
     `detail` is at most 200 sanitised characters of the upstream's text and only set for Fault.REQUEST.
-    `first_content` is the seconds to the first content, when there was any.
+    `first_content` is the seconds to the first content, when there was any; `whole` is True when the answer came in
+    one piece, so that they tell how long it was rather than how quick.
     """
 
     fault: Fault
@@ -68,6 +69,7 @@ class Outcome:
     retry_after: float | None = None
     detail: str = ""
     first_content: float | None = None
+    whole: bool = False
 
     @property
     def retryable(self) -> bool:

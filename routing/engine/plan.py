@@ -24,6 +24,8 @@ def plan(snapshot: Snapshot, query: Query, health: Health, *, now: float, draw: 
     candidates = selection.fixed
     if candidates is None:
         candidates = _ordered(selection, query, health, draw)
+    if health.slow:
+        candidates = _slow_ones_later(candidates, health, now)
     if not health.quiet:
         candidates = _as_of_now(candidates, health, now)
     return Plan(
@@ -37,6 +39,15 @@ def _ordered(selection: Selection, query: Query, health: Health, draw: float) ->
         choices = order(group.choices, group.strategy, query, health.first_content, draw)
         candidates += [choice.candidate for choice in choices]
     return tuple(candidates)
+
+
+def _slow_ones_later(candidates: tuple[Candidate, ...], health: Health, now: float) -> tuple[Candidate, ...]:
+    """What answers far slower than it used to comes behind the others of its tier; tiers keep their places."""
+    by_pace = sorted(candidates, key=lambda candidate: health.is_slow(candidate.deployment, now))
+    tiers: dict[str, list[Candidate]] = {}
+    for candidate in reversed(by_pace):
+        tiers.setdefault(candidate.deployment.tier.slug, []).append(candidate)
+    return tuple(tiers[candidate.deployment.tier.slug].pop() for candidate in candidates)
 
 
 def _as_of_now(candidates: tuple[Candidate, ...], health: Health, now: float) -> tuple[Candidate, ...]:

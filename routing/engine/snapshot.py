@@ -11,6 +11,9 @@ from decimal import Decimal
 SCHEMA = 1
 STRATEGIES = ("listed", "cheapest", "best", "fastest", "weighted")
 CAPABILITIES = ("tools", "vision", "json_schema", "audio", "reasoning")
+# Not an operator's to grant: what sees and stands on the public net may be given the address of an image. A private one
+# could fetch what only it can reach.
+IMAGE_URLS = "image_urls"
 DIALECTS = ("chat", "completions", "responses", "messages", "embeddings")
 BILLINGS = ("free", "self_hosted", "paid")
 WIRES = ("openai", "litellm")
@@ -39,10 +42,15 @@ class TimeLimits:
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """Open after so many unhealthy outcomes in a row, for so many seconds at first."""
+    """Open after so many unhealthy outcomes in a row, for so many seconds at first.
+
+    Or when of at least `judge_from` outcomes in a minute more than the share `failure_rate` fails for certain.
+    """
 
     open_after: int = 3
     open_for: float = 5.0
+    judge_from: int = 10
+    failure_rate: float = 0.30
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from routing.engine.snapshot import (
     BILLINGS,
     CAPABILITIES,
     DIALECTS,
+    IMAGE_URLS,
     WIRES,
     Deployment,
     Price,
@@ -67,7 +68,7 @@ def deployment_findings(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(ERROR, subject, "The upstream model is empty.", "Enter the name the upstream knows.")
     if deployment.model.count(STAR) > 1:
         yield Finding(ERROR, subject, "The upstream model has more than one *.", "Keep one *.")
-    yield from _unknown(subject, "capability", deployment.capabilities, CAPABILITIES)
+    yield from _unknown(subject, "capability", deployment.capabilities, (*CAPABILITIES, IMAGE_URLS))
     yield from _unknown(subject, "dialect", deployment.dialects, DIALECTS)
     yield from _limits(deployment.limits, subject)
     for name, size in (

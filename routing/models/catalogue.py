@@ -102,7 +102,9 @@ class Provider(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Unhealthy answers in a row that open the circuit.",
     )
-    open_for = models.FloatField(default=60, help_text="Seconds the circuit stays open at first.", **SECONDS)
+    open_for = models.FloatField(
+        default=5, help_text="Seconds the circuit stays open at first; twice as long each time.", **SECONDS
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

@@ -39,6 +39,7 @@ def planned(health, now):
     return plan(CATALOGUE, Query("m"), health, now=now, draw=0.0)
 
 
+@pytest.mark.fault("U08")
 def test_a_rate_limited_deployment_is_skipped_until_its_hold_ends():
     health = Health().after(SUN, throttled(30), now=100.0)
 
@@ -56,8 +57,8 @@ def test_a_circuit_opens_after_three_failures_in_a_row():
 def test_a_success_in_between_starts_the_count_anew():
     health = broken(SUN, times=2).after(SUN, WORKED, now=0.0)
 
-    assert health.states == {}
     assert broken(SUN, health=health, times=2).skip_reason(SUN, 0.0) == NEVER_HEARD_OF
+    assert broken(SUN, health=health, times=3).skip_reason(SUN, 0.0)[0] == "circuit_open"
 
 
 def test_the_provider_says_how_many_failures_and_for_how_long():
@@ -176,11 +177,13 @@ def test_a_held_deployment_is_nobodys_last_chance():
     assert names(planned(health, 1.0)) == ["rain"]
 
 
+@pytest.mark.fault("U09")
 @pytest.mark.parametrize(("hint", "seconds"), [(7, 7), (0, 1), (-5, 1), (99_999, 300)])
 def test_a_throttle_hint_is_followed_within_one_second_and_five_minutes(hint, seconds):
     assert Health().after(SUN, throttled(hint), now=10.0).skip_reason(SUN, 10.0) == ("held", seconds)
 
 
+@pytest.mark.fault("U10")
 def test_throttles_without_a_hint_hold_for_twice_as_long_each_time():
     health, now, pauses = Health(), 0.0, []
     for _ in range(10):

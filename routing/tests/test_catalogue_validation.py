@@ -48,6 +48,7 @@ def test_every_finding_says_what_to_do():
     assert all(one.advice and str(one).startswith(f"error: {one.subject}: ") for one in findings)
 
 
+@pytest.mark.fault("I12")
 def test_an_alias_needs_a_route():
     assert found(alias("empty")) == ["alias empty: It has no route."]
 
@@ -157,6 +158,7 @@ def test_two_patterns_of_one_name_are_refused(name):
     assert found(alias(name, SUN), alias(name, SUN)) == [f"alias {name}: 2 aliases have this name."]
 
 
+@pytest.mark.fault("I12")
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
@@ -238,6 +240,7 @@ def test_the_deadlines_of_an_alias_are_positive():
     assert found(alias("m", SUN, total_deadline=0)) == ["alias m: A deadline is not a positive time."]
 
 
+@pytest.mark.fault("I12")
 def test_targets_are_aliases_and_do_not_come_back():
     assert found(alias("m", SUN, mini_target="gone")) == ["alias m: The mini target 'gone' is not an alias."]
     assert found(alias("m", SUN, standard_target="m")) == ["alias m: Its targets lead back to itself."]
@@ -250,6 +253,7 @@ def test_targets_are_aliases_and_do_not_come_back():
     assert found(*circle[:2], alias("three", SUN)) == []
 
 
+@pytest.mark.fault("I12")
 def test_a_catalogue_has_a_size():
     crowd = [deployment(f"d{number}", at=SUN.provider) for number in range(3_400)]
 

@@ -15,7 +15,7 @@ from routing.document import CatalogueError, UnknownSchema
 from routing.engine.health import Health
 from routing.engine.plan import plan
 from routing.engine.query import Query
-from routing.engine.snapshot import CAPABILITIES, TimeLimits
+from routing.engine.snapshot import CAPABILITIES, IMAGE_URLS, TimeLimits
 from routing.engine.validate import validate
 from routing.tests.small_catalogue import load_small, surroundings
 
@@ -86,6 +86,22 @@ def test_breaker_headers_and_parameters_reach_the_snapshot(document):
         ("max_tokens", "max_completion_tokens"),
         ("temperature", None),
     )
+
+
+@pytest.mark.fault("C32")
+@pytest.mark.parametrize(
+    ("address_class", "given"), [("public", True), ("private", False), ("plaintext", False)]
+)
+def test_only_what_sees_on_the_public_net_is_given_addresses_of_images(
+    document, address_class: str, given: bool
+):
+    for provider in document["providers"]:
+        provider["address_class"] = address_class
+
+    deployments = compile_snapshot(document, 1, surroundings()).deployments
+
+    assert (IMAGE_URLS in deployments["sun/bright"].capabilities) is given
+    assert IMAGE_URLS not in deployments["moon/pale"].capabilities
 
 
 def test_no_secret_is_in_a_snapshot(document):

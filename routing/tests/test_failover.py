@@ -111,6 +111,15 @@ def test_an_open_circuit_is_no_last_chance_after_another_deployment_failed():
     assert walk(failover(A, B, health=health), DOWN, health=health) == ["a"]
 
 
+@pytest.mark.fault("U22")
+@pytest.mark.parametrize("status", [408, 409, 425])
+def test_what_may_be_about_the_request_is_asked_once_elsewhere(status):
+    undecided = Outcome(Fault.UNHEALTHY, "server_error", status)
+
+    assert walk(failover(A, B, C), undecided) == ["a", "b"]
+    assert walk(failover(A, B, C), undecided, DOWN) == ["a", "b", "c"]
+
+
 def test_a_missing_capability_goes_on_to_the_next_deployment():
     loop = failover(A, B)
 

@@ -27,6 +27,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "state" / "snapshot.json"
 
 
+@pytest.mark.fault("I01")
 def test_while_the_database_is_down_the_file_of_the_last_day_serves(file, clock):
     load_small()
     set_secret(Provider.objects.get(slug="sun"), "sealed-canary", "ada")
@@ -58,6 +59,7 @@ def test_the_file_keeps_secrets_sealed_and_belongs_to_its_owner(file, clock):
     assert "moon-secret" not in file.read_text()
 
 
+@pytest.mark.fault("I01")
 @pytest.mark.parametrize("case", ["old", "edited", "another pepper", "not JSON", "missing", "another ring"])
 def test_a_file_that_is_old_or_not_ours_is_not_served(file, clock, settings, case):
     load_small()

@@ -5,9 +5,10 @@ import os
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from rainymodel_site.env import ConfigurationError
+from rainymodel_site.management.commands.serve import Command as Serve
 from routing.catalogue import read_document
 from routing.environment import credentials
 from routing.models import Provider, ProviderSecret
@@ -38,6 +39,7 @@ def test_every_sealing_is_different():
     assert ring.seal("same", "sun", URL) != ring.seal("same", "sun", URL)
 
 
+@pytest.mark.fault("I28")
 def test_the_first_key_seals_and_all_keys_open():
     old, new = key(), key()
     sealed = read_ring(old).seal("sk-canary", "sun", URL)
@@ -49,6 +51,7 @@ def test_the_first_key_seals_and_all_keys_open():
     assert read_ring(new).open(sealed, "sun", URL) is None
 
 
+@pytest.mark.fault("I28")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -68,6 +71,7 @@ def test_a_damaged_secret_does_not_open_and_crashes_nothing(damage):
 GOOD_KEY = base64.b64encode(bytes(range(32))).decode()
 
 
+@pytest.mark.fault("I28")
 @pytest.mark.parametrize(
     "text", ["", " , ", "short", base64.b64encode(b"x" * 16).decode(), "!" * 44, GOOD_KEY + ",nonsense"]
 )
@@ -136,6 +140,7 @@ def test_forgetting_deletes_the_secrets_of_every_address():
     assert not ProviderSecret.objects.exists()
 
 
+@pytest.mark.fault("I28")
 @pytest.mark.django_db
 def test_rotating_seals_everything_under_the_first_key_and_leaves_what_does_not_open(settings):
     load_small()
@@ -155,3 +160,16 @@ def test_rotating_seals_everything_under_the_first_key_and_leaves_what_does_not_
     found = surroundings_here().secrets
     assert found == {("sun", URL): "sk-canary", ("moon", "https://api.moon.example/v1"): None}
     assert dict(ProviderSecret.objects.values_list("provider_slug", "set_at")) == when
+
+
+@pytest.mark.fault("I28")
+@pytest.mark.django_db
+def test_a_start_with_a_ring_that_opens_nothing_is_refused(settings):
+    load_small()
+    set_secret(Provider.objects.get(slug="sun"), "sk-canary-1234567890", "operator")
+    Serve().check_database()
+
+    settings.SEALING_KEYS = key()
+
+    with pytest.raises(CommandError, match="RAINYMODEL_SECRET_KEYS opens none of the 1 provider secrets"):
+        Serve().check_database()

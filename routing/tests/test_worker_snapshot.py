@@ -48,6 +48,7 @@ def test_the_first_load_serves_the_newest_revision_with_its_credentials(file, cl
     with_store(story, file, clock)
 
 
+@pytest.mark.fault("I11")
 def test_a_new_revision_is_swapped_in_and_a_request_keeps_the_one_it_has(file, clock):
     load_small()
     publish("ada")
@@ -88,6 +89,7 @@ def store_secret(text: str) -> None:
     set_secret(Provider.objects.get(slug="sun"), text, "ada")
 
 
+@pytest.mark.fault("I12")
 def test_a_revision_with_errors_is_refused_and_the_last_good_one_serves(file, clock):
     load_small()
     publish("ada")
@@ -170,6 +172,7 @@ def test_before_the_first_revision_there_is_nothing_to_serve_and_it_is_said(file
     with_store(story, file, clock)
 
 
+@pytest.mark.fault("I01")
 def test_the_database_coming_back_is_noticed_and_the_problem_goes(file, clock):
     load_small()
     publish("ada")

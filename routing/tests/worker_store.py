@@ -31,7 +31,9 @@ class Clock:
         return self.now
 
 
-def with_store(story: Story, file: Path, clock: Clock, *, at: str = "", **fields: Any) -> Any:
+def with_store(
+    story: Story, file: Path, clock: Clock, *, at: str = "", monotonic: Clock | None = None, **fields: Any
+) -> Any:
     """Run the story on a store; `fields` are its surroundings', `at` is another database than the tests' own."""
 
     async def run() -> Any:
@@ -39,9 +41,9 @@ def with_store(story: Story, file: Path, clock: Clock, *, at: str = "", **fields
             at or database(), min_size=0, max_size=2, timeout=1, open=False
         ) as pool:
             ring = read_ring(settings.SEALING_KEYS)
-            return await story(
-                SnapshotStore(pool, surroundings(**fields), ring, SnapshotFile(file, PEPPER), clock)
-            )
+            clocks = (clock, monotonic or Clock())
+            store = SnapshotStore(pool, surroundings(**fields), ring, SnapshotFile(file, PEPPER), *clocks)
+            return await story(store)
 
     return asyncio.run(run())
 

@@ -1,7 +1,8 @@
 """Make an API key and print it once."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +16,10 @@ from accounts.site import example_request, site_address
 # Options that are columns of the key, and how the command calls them; the others are on the key's page.
 OPTIONS = {
     "requests_per_minute": "rpm",
+    "tokens_per_minute": "tpm",
     "concurrent_requests": "concurrency",
+    "usd_per_day": "usd-per-day",
+    "usd_per_month": "usd-per-month",
     "aliases": "aliases",
     "policies": "policies",
     "highest_tier": "highest-tier",
@@ -33,7 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("label", help="What the key is for, e.g. “Lamino production”.")
         parser.add_argument("--owner", help="User name of its owner; without one, the service user.")
         parser.add_argument("--rpm", type=int, help="Requests per minute.", dest="requests_per_minute")
+        parser.add_argument("--tpm", type=int, help="Tokens per minute.", dest="tokens_per_minute")
         parser.add_argument("--concurrency", type=int, help="Requests at once.", dest="concurrent_requests")
+        parser.add_argument("--usd-per-day", type=money, help="US dollars per UTC day.")
+        parser.add_argument("--usd-per-month", type=money, help="US dollars per UTC month.")
         parser.add_argument("--aliases", type=words, help="Model names it may use, comma-separated.")
         parser.add_argument("--policies", type=words, help="Policies it may ask for, comma-separated.")
         parser.add_argument("--highest-tier", help="Slug of the highest tier it may reach.")
@@ -76,6 +83,17 @@ def expiry(days: float | None) -> Any:
     if not 0 < days <= 3650:
         raise CommandError(f"--expires-days must be more than 0 and at most 3650, but it is {days:g}.")
     return timezone.now() + timedelta(days=days)
+
+
+def money(text: str) -> Decimal:
+    """An amount of US dollars. Raises ArgumentTypeError."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise ArgumentTypeError(f"“{text[:40]}” is not an amount of US dollars such as 12.50.")
+    return amount
 
 
 def words(text: str) -> list[str]:

@@ -71,9 +71,12 @@ SOURCES: dict[str, tuple[Field, ...]] = {
 
 @dataclass(slots=True)
 class Media:
-    """What a request holds that is not text: images, other documents, and the bytes of base64 of both."""
+    """What a request holds that is not text: images (`remote_images` of them by address), other
+    documents, and the bytes of base64 of both.
+    """
 
     images: int = 0
+    remote_images: int = 0
     documents: int = 0
     data_bytes: int = 0
 
@@ -190,6 +193,7 @@ def check_source(block: dict[str, Any], place: str, media: Media) -> None:
         check_blocks(source["content"], f"{place}.content", media)
     elif block["type"] == "image":
         media.images += 1
+        media.remote_images += source["type"] == "url"
     elif source["type"] != "text":
         media.documents += 1
     if source["type"] == "base64":

@@ -12,6 +12,7 @@ from gateway.dialects.messages.settings import json_schema_of, left_out_of
 from gateway.dialects.messages.to_chat import HINTS, to_chat
 from gateway.errors import BadRequest
 from gateway.parse import BYTES_PER_TOKEN, DEFAULT_MODEL, TOKENS_PER_IMAGE, parse_body
+from routing.engine.snapshot import IMAGE_URLS
 
 
 def parse_messages(body: bytes) -> ModelRequest:
@@ -62,6 +63,7 @@ def read_needs(payload: dict[str, Any], media: Media) -> frozenset[str]:
     wanted = {
         "tools": bool(payload.get("tools")),
         "vision": media.images > 0,
+        IMAGE_URLS: media.remote_images > 0,
         "json_schema": json_schema_of(payload) is not None,
     }
     return frozenset(need for need, needed in wanted.items() if needed)

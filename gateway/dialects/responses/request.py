@@ -23,8 +23,10 @@ from gateway.parse import (
     bad,
     check_range,
     end_user_of,
+    is_remote,
     parse_body,
 )
+from routing.engine.snapshot import IMAGE_URLS
 
 FIELDS: dict[str, type] = {
     "model": str,
@@ -148,6 +150,7 @@ def read_needs(payload: Document, parts: list[Document]) -> frozenset[str]:
     wanted = {
         "tools": bool(payload.get("tools")),
         "vision": "input_image" in kinds,
+        IMAGE_URLS: any(is_remote(part.get("image_url")) for part in parts),
         "audio": "input_audio" in kinds,
         "json_schema": format_of(payload).get("type") == "json_schema",
     }

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ssl import SSLContext
 
 from gateway.upstream.scripted.connection import Connection
 from gateway.upstream.scripted.endpoints import Stage
@@ -20,18 +21,26 @@ class ScriptedUpstream:
         self._stage = stage
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self._scheme = "http"
         self.host = ""
         self.port = 0
 
     @classmethod
     async def start(
-        cls, host: str = "127.0.0.1", port: int = 0, *, name: str = "fake", models: tuple[str, ...] = MODELS
+        cls,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        name: str = "fake",
+        models: tuple[str, ...] = MODELS,
+        tls: SSLContext | None = None,
     ) -> "ScriptedUpstream":
         """Listen in the running loop; port 0 takes a free one. Raises OSError when the port is taken."""
         upstream = cls(Stage(name, tuple(models)))
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(upstream._connect, host, port, backlog=BACKLOG)
+        server = await loop.create_server(upstream._connect, host, port, backlog=BACKLOG, ssl=tls)
         upstream._server = server
+        upstream._scheme = "https" if tls else "http"
         upstream.host, upstream.port = server.sockets[0].getsockname()[:2]
         return upstream
 
@@ -48,7 +57,7 @@ class ScriptedUpstream:
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.host}:{self.port}/v1"
+        return f"{self._scheme}://{self.host}:{self.port}/v1"
 
     @property
     def ledger(self) -> Ledger:
@@ -76,14 +85,19 @@ class ScriptedUpstream:
 
 @contextmanager
 def scripted_upstream(
-    host: str = "127.0.0.1", port: int = 0, *, name: str = "fake", models: tuple[str, ...] = MODELS
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    name: str = "fake",
+    models: tuple[str, ...] = MODELS,
+    tls: SSLContext | None = None,
 ) -> Iterator[ScriptedUpstream]:
     """A scripted upstream for synchronous tests: it serves from a thread until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name=f"upstream-{name}", daemon=True)
     thread.start()
     try:
-        starting = ScriptedUpstream.start(host, port, name=name, models=models)
+        starting = ScriptedUpstream.start(host, port, name=name, models=models, tls=tls)
         upstream = asyncio.run_coroutine_threadsafe(starting, loop).result()
         try:
             yield upstream

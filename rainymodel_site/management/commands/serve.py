@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rainymodel_site import env, serving
 from rainymodel_site.preflight import database_refusal, production_refusal
 from rainymodel_site.preparation import let_go_of_database, pending_migrations
+from routing.provider_secrets import sealing_refusal
 
 
 class Command(BaseCommand):
@@ -45,6 +46,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "The database lacks migrations of this version: run `manage.py migrate` first."
             )
+        elif refusal := sealing_refusal():
+            raise CommandError(refusal)
 
 
 def refuse_unsafe_settings() -> None:

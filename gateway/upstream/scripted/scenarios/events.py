@@ -21,7 +21,18 @@ from gateway.upstream.scripted.completion import (
 )
 from gateway.upstream.scripted.scenarios.answers import WEATHER, ok, reply
 from gateway.upstream.scripted.scenarios.registry import scenario
-from gateway.upstream.scripted.script import Call, Part, Script, Step, Wait, event, json_reply, sse_reply
+from gateway.upstream.scripted.script import (
+    Call,
+    Hang,
+    Part,
+    Script,
+    Step,
+    Wait,
+    body_reply,
+    event,
+    json_reply,
+    sse_reply,
+)
 
 Edit = Callable[[Event], list[Event]]
 
@@ -128,10 +139,28 @@ def _renamed(call: Call, number: int, item: Event) -> Part:
 def odd_tools(call: Call, odd: str = "arguments") -> Script:
     """A tool call that is odd: odd=arguments (not JSON), id (none), index (jumps to 7)."""
     answer = calling(call, [WEATHER])
+    old, new = TOOL_EDITS.get(odd, TOOL_EDITS["arguments"])
+    if not call.stream:
+        return body_reply(orjson.dumps(as_document(answer)).replace(old, new))
+    return sse_reply(Part(part.data.replace(old, new), part.events) for part in parts(as_events(answer)))
+
+
+@scenario
+def tools_at_zero(call: Call, calls: int = 2) -> Script:
+    """Several tool calls side by side, all with the index 0; only their ids tell them apart."""
+    answer = calling(call, [WEATHER] * calls)
     if not call.stream:
         return reply(answer)
-    old, new = TOOL_EDITS.get(odd, TOOL_EDITS["arguments"])
-    return sse_reply(Part(part.data.replace(old, new), part.events) for part in parts(as_events(answer)))
+    return sse_reply(_at_zero(part, calls) for part in parts(as_events(answer)))
+
+
+def _at_zero(part: Part, calls: int) -> Part:
+    data = part.data
+    for index in range(1, calls):
+        data = data.replace(b',"index":%d}' % index, b',"index":0}').replace(
+            b'[{"index":%d,' % index, b'[{"index":0,'
+        )
+    return Part(data, part.events)
 
 
 @scenario
@@ -152,15 +181,17 @@ def _with_garbage(call: Call, after: int, pause: float) -> Iterator[Step]:
 
 
 @scenario
-def after_done(call: Call) -> Script:
-    """One more piece of content arrives after [DONE]."""
-    return edited(call, followed_by("done", content_event(call, "late")))
+def after_done(call: Call, stay: int = 0) -> Script:
+    """One more piece of content arrives after [DONE]; stay=1 leaves the stream open behind it."""
+    script = edited(call, followed_by("done", content_event(call, "late")))
+    return [*script, Hang()] if stay and call.stream else script
 
 
 @scenario
-def after_finish(call: Call) -> Script:
-    """One more piece of content arrives after the finish reason."""
-    return edited(call, followed_by("finish", content_event(call, "late")))
+def after_finish(call: Call, stay: int = 0) -> Script:
+    """One more piece of content arrives after the finish reason; stay=1 leaves the stream open behind [DONE]."""
+    script = edited(call, followed_by("finish", content_event(call, "late")))
+    return [*script, Hang()] if stay and call.stream else script
 
 
 @scenario
@@ -170,6 +201,7 @@ def json_for_stream(call: Call) -> Script:
 
 
 @scenario
-def sse_for_json(call: Call) -> Script:
-    """A stream although JSON was asked for."""
-    return sse_reply(parts(as_events(compose(call))))
+def sse_for_json(call: Call, mb: int = 0) -> Script:
+    """A stream although JSON was asked for, behind `mb` megabytes of comments."""
+    lead = [Part(b": " + b"x" * 999_996 + b"\n\n")] * mb
+    return sse_reply([*lead, *parts(as_events(compose(call)))])

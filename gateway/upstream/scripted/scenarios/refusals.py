@@ -5,10 +5,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 
-from gateway.upstream.scripted.completion import saying
+from gateway.upstream.scripted.completion import as_document, saying
 from gateway.upstream.scripted.scenarios.answers import ok, reply
 from gateway.upstream.scripted.scenarios.registry import scenario
-from gateway.upstream.scripted.script import SSE_HEAD, Call, Cut, Hang, Script, Step, body_reply, error_reply
+from gateway.upstream.scripted.script import (
+    SSE_HEAD,
+    Call,
+    Cut,
+    Hang,
+    Script,
+    Step,
+    body_reply,
+    error_reply,
+    json_reply,
+)
 
 PAGE = "<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
 
@@ -39,10 +49,10 @@ def _retry_after(value: str) -> str:
 
 
 @scenario
-def status(call: Call, code: int = 500, retry_after: str = "", text: str = "") -> Script:
-    """Refuses with an HTTP status in OpenAI's error shape; retry_after: seconds, any text, date+7, or 7|9."""
+def status(call: Call, code: int = 500, retry_after: str = "", text: str = "", times: int = 1) -> Script:
+    """Refuses with an HTTP status and a `text`, `times` over; retry_after: seconds, any text, date+7, or 7|9."""
     message, kind, word = TEXTS.get(code, SERVER_ERROR)
-    return error_reply(code, text or message, kind, word, fields=retry_after_fields(retry_after))
+    return error_reply(code, text * times or message, kind, word, fields=retry_after_fields(retry_after))
 
 
 @scenario
@@ -68,7 +78,12 @@ def context_length(call: Call, limit: int = 8192) -> Script:
 
 @scenario
 def content_filter(call: Call, how: str = "status") -> Script:
-    """Refused by a content filter: a 400, or how=finish for an answer with that finish reason."""
+    """Refused by a content filter: a 400; how=finish: an answer that ends so; how=empty: one with nothing in it."""
+    if how == "empty":
+        answer = replace(saying(call, ""), finish="content_filter")
+        document = as_document(answer)
+        document["choices"][0]["message"]["content"] = None
+        return reply(answer) if call.stream else json_reply(document)
     if how == "finish":
         return reply(replace(saying(call, "I"), finish="content_filter"))
     message = "Your request was rejected as a result of our safety system."

@@ -78,6 +78,11 @@ def settings_of(function: Callable[..., Script]) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
+def scenario_of(name: str) -> Callable[..., Script]:
+    """The function that was registered under this name."""
+    return _SCENARIOS[name]
+
+
 def scenario_names() -> list[str]:
     return sorted(_SCENARIOS)
 

@@ -124,15 +124,15 @@ def only_done(call: Call) -> Script:
 
 
 @scenario
-def endless(call: Call, chunk: float = 0.0) -> Script:
-    """Never ends: numbered pieces, `chunk` seconds apart, as fast as they are read when it is 0."""
-    return _endless(call, chunk) if call.stream else ok(call)
+def endless(call: Call, chunk: float = 0.0, kb: int = 0) -> Script:
+    """Never ends: numbered pieces, `chunk` seconds apart (0: as fast as they are read), `kb` kilobytes large."""
+    return _endless(call, chunk, kb) if call.stream else ok(call)
 
 
-def _endless(call: Call, pause: float) -> Iterator[Step]:
+def _endless(call: Call, pause: float, kb: int) -> Iterator[Step]:
     yield SSE_HEAD
     yield role_event(call).part
-    template = numbered_template(call)
+    template = numbered_template(call).replace(b"w%d ", b"w%d " + b"x" * (1024 * kb))
     for number in count(1):
         yield Part(template % number, 1)
         if pause:
@@ -140,14 +140,33 @@ def _endless(call: Call, pause: float) -> Iterator[Step]:
 
 
 @scenario
-def big_event(call: Call, mb: float = 2.0) -> Script:
-    """One piece of `mb` megabytes."""
+def murmur(call: Call, after: int = 1, every: float = 0.1, times: int = 10) -> Script:
+    """A stream that after `after` pieces sends nothing but comments, `times` of them, and then goes on to its end."""
+    return _murmur(call, after, every, times) if call.stream else ok(call)
+
+
+def _murmur(call: Call, after: int, every: float, times: int) -> Iterator[Step]:
+    yield SSE_HEAD
+    for place, item in enumerate(as_events(compose(call))):
+        if place == after + 1:
+            for _ in range(times):
+                yield Wait(every)
+                yield Part(b": PROCESSING\n\n")
+        yield item.part
+
+
+@scenario
+def big_event(call: Call, mb: float = 2.0, after: int = 0, pause: float = 0.05) -> Script:
+    """One piece of `mb` megabytes, behind `after` small ones and a pause."""
     text = "x" * int(mb * 1_000_000)
     if not call.stream:
         return ok(call, text=text)
+    lead = [content_event(call, piece).part for piece in words(counting(after))] if after else []
     return (
         SSE_HEAD,
         role_event(call).part,
+        *lead,
+        Wait(pause if after else 0.0),
         content_event(call, text).part,
         finish_event(call).part,
         DONE,
