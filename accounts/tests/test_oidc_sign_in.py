@@ -246,13 +246,13 @@ def test_the_sign_in_page_has_the_button_and_keeps_where_to_go(visitor: Visitor,
 
     assert f"Continue with {host}" in page.text
     assert 'href="/auth/login?next=%2Fadmin%2Faccounts%2Fuser%2F"' in page.text
-    assert "make link" not in page.text and "not set up" not in page.text
+    assert "./manage.py signin_link" not in page.text and "not set up" not in page.text
 
 
 def test_in_development_the_sign_in_page_explains_the_local_link_too(visitor: Visitor):
     page = Client().get("/signin/")
 
-    assert "Continue with" in page.text and "make link" in page.text
+    assert "Continue with" in page.text and "./manage.py signin_link" in page.text
 
 
 def test_a_researcher_is_told_who_is_signed_in(visitor: Visitor):

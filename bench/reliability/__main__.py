@@ -24,7 +24,7 @@ from rainymodel_site.env import PROJECT
 from rainymodel_site.postgres import PostgresError
 
 ROLLING = {"RAINYMODEL_NOTICE_SECONDS": "3", "RAINYMODEL_DRAIN_SECONDS": "30"}  # as in production
-ROLLING_PATIENCE = 60.0  # seconds until every worker must have been replaced
+ROLLING_PATIENCE = 180.0  # seconds until every worker must have been replaced
 Try = Callable[[Ground, Client], Awaitable[Figure]]
 
 
