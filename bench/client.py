@@ -88,7 +88,7 @@ class Stream(asyncio.Protocol):
             self._events += count
             self._on_events(count)
         self._done = self._done or DONE in text
-        if text.endswith(END):
+        if text.endswith(END) or not self._good:  # what is no stream has no such end
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
