@@ -156,9 +156,7 @@ class Recorder:
             while self._rows or not self._stop.is_set():
                 await self._pause()
                 await self._write_waiting()
-                await (
-                    self._look_ahead()
-                )  # only now: what was just written may have left a segment to fill again
+                await self._look_ahead()  # what was just written may have left a segment to fill again
         finally:
             self._running = False
             self._finished.set()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bench.__main__ import say
 from bench.loads import CannotMeasure
 from bench.reliability import chaos, soak, trials
 from bench.reliability.asking import Client
@@ -142,11 +143,6 @@ def ask_litellm(upstream: str, *, short: bool) -> dict[str, str]:
     if done.returncode:
         raise CannotMeasure("litellm's router could not be asked.")
     return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def say(progress: str) -> None:
-    """What is being tried now."""
-    print(f"… {progress}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,11 +17,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from bench.gateway import (
+    LEDGER,
     PREPARE_SECONDS,
     first_words,
     free_port,
     gateway_environment,
-    is_ready,
     process,
     wait_until_ready,
 )
@@ -31,7 +31,6 @@ from bench.reliability.catalogue import catalogue
 from rainymodel_site.env import PROJECT
 from rainymodel_site.postgres import EmbeddedPostgres
 
-LEDGER = "/__ledger__"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -44,9 +43,7 @@ class Ground:
     supervisor: subprocess.Popen[bytes]
     upstream_port: int
     dsn: str
-    log: Path
     postgres: Path
-    environment: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -71,10 +68,6 @@ class Ground:
         """The process id of the postmaster, as its pid file has it."""
         (file,) = self.postgres.rglob("postmaster.pid")
         return int(file.read_text().splitlines()[0])
-
-    def is_ready(self) -> bool:
-        """Whether some worker takes requests."""
-        return is_ready(self.port)
 
     def hits(self) -> dict[str, int]:
         """How many requests the upstream has seen, by model."""
@@ -114,7 +107,7 @@ def ground(workers: int = 2, environment: Mapping[str, str] = NOTHING) -> Iterat
         server = stack.enter_context(process("manage.py", "serve", environment=settings, output=output))
         wait_until_ready(server, port, log)
         upstream_port = int(base_url.split(":")[2].split("/")[0])
-        yield Ground(port, key, server, upstream_port, database.dsn, log, root / "postgres", settings)
+        yield Ground(port, key, server, upstream_port, database.dsn, root / "postgres")
 
 
 def prepared(rows: Mapping[str, Any], environment: Mapping[str, str]) -> str:

@@ -16,11 +16,11 @@ from typing import Any
 import aiohttp
 import litellm
 
+from bench.gateway import LEDGER
 from bench.reliability.asking import Answer, at_rate
 from bench.reliability.catalogue import BROKEN, COIN, DEAD, DOWN, DRIP, FIRST, FIRST_CONTENT_LIMIT, STEADY
 from bench.reliability.trials import FULL, SHORT, Scale
 
-LEDGER = "/__ledger__"
 MESSAGES = [{"role": "user", "content": "hello"}]
 
 

@@ -5,7 +5,6 @@ a scenario of the scripted upstream; each of the four is a provider, so that wha
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from bench.ports import free_port
 from gateway.sse import EventSplitter
-from gateway.tests.live import LiveGateway, fresh_database, prepare, serving
+from gateway.tests.live import LiveGateway, fresh_database, gateway_variables, prepare, serving
 from gateway.upstream.scripted import scripted_upstream
 
 BOTH = pytest.mark.parametrize("shape", ["json", "sse"])
@@ -91,14 +90,7 @@ def faulty_gateway(
     port = free_port()
     with scripted_upstream(name="sun") as sun, fresh_database() as dsn:
         variables = {
-            **os.environ,
-            "RAINYMODEL_ENV": "development",
-            "RAINYMODEL_STATE_DIR": str(state),
-            "DATABASE_URL": dsn,
-            "HOST": "127.0.0.1",
-            "RAINYMODEL_FREE_PROBES": "false",
-            "PORT": str(port),
-            "WEB_WORKERS": "1",
+            **gateway_variables(state, dsn, port),
             "RAINYMODEL_PING_SECONDS": "60",
             "FAULTY_API_KEY": CREDENTIAL,
             "RAINYMODEL_CREDENTIALS": "FAULTY_API_KEY@127.0.0.1,FAULTY_API_KEY@localhost",

@@ -245,6 +245,20 @@ def translated(upstreams: dict[str, ScriptedUpstream]) -> dict[str, Any]:
     }
 
 
+def gateway_variables(state: Path, dsn: str, port: int) -> dict[str, str]:
+    """The environment of one gateway worker that sends nothing by itself, so that an upstream's ledger is exact."""
+    return {
+        **os.environ,
+        "RAINYMODEL_ENV": "development",
+        "RAINYMODEL_STATE_DIR": str(state),
+        "DATABASE_URL": dsn,
+        "HOST": "127.0.0.1",
+        "RAINYMODEL_FREE_PROBES": "false",
+        "PORT": str(port),
+        "WEB_WORKERS": "1",
+    }
+
+
 @contextlib.contextmanager
 def live_gateway(
     server: str,
@@ -266,14 +280,7 @@ def live_gateway(
     ):
         upstreams = {"sun": sun, "rain": rain}
         variables = {
-            **os.environ,
-            "RAINYMODEL_ENV": "development",
-            "RAINYMODEL_STATE_DIR": str(state),
-            "DATABASE_URL": dsn,
-            "HOST": "127.0.0.1",
-            "RAINYMODEL_FREE_PROBES": "false",
-            "PORT": str(port),
-            "WEB_WORKERS": "1",
+            **gateway_variables(state, dsn, port),
             "RAINYMODEL_PING_SECONDS": "1",
             "POLYGLOT_API_KEY": "a-credential-of-the-polyglot-upstream",
             "RAINYMODEL_CREDENTIALS": "POLYGLOT_API_KEY@127.0.0.1",

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 
 from bench.ports import free_port
-from gateway.tests.live import LiveGateway, fresh_database, prepare, serving
+from gateway.tests.live import LiveGateway, fresh_database, gateway_variables, prepare, serving
 from gateway.upstream.scripted import ScriptedUpstream, scripted_upstream
 
 QUICK = {"address_class": "private", "connect_limit": 1, "first_content_limit": 5, "idle_limit": 1}
@@ -49,16 +48,7 @@ def recorded_gateway(
     """The gateway in front of one scripted upstream, whose name in the result is `sun`."""
     port = free_port()
     with scripted_upstream(name="sun") as sun, fresh_database() as dsn:
-        variables = {
-            **os.environ,
-            "RAINYMODEL_ENV": "development",
-            "RAINYMODEL_STATE_DIR": str(state),
-            "DATABASE_URL": dsn,
-            "HOST": "127.0.0.1",
-            "RAINYMODEL_FREE_PROBES": "false",
-            "PORT": str(port),
-            "WEB_WORKERS": "1",
-        }
+        variables = gateway_variables(state, dsn, port)
         keys = prepare(variables, catalogue(sun, samples, more or {}))
         with serving("uvicorn", port, variables, state) as process:
             url = f"http://127.0.0.1:{port}"
