@@ -18,7 +18,7 @@ run: $(INSTALLED) ## start the gateway on this machine: http://localhost:8080 (P
 	@exec $(PYTHON) -m rainymodel_site.launch
 
 test: $(INSTALLED_DEV) ## the whole test suite (ARGS="-k words" for a part)
-	@$(PYTHON) -m pytest -q -n $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
+	@$(PYTHON) bin/suite.py -q -n $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
 
 check: style types imports migrations lengths locks ## style, types, import rules, migrations, file lengths, locks
 
