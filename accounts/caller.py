@@ -15,6 +15,10 @@ CALLING_ROLES = frozenset({"admin", "developer", "researcher", "service"})
 NOWHERE = ipaddress.ip_network("255.255.255.255/32")
 
 
+MEGABYTE = 1024 * 1024
+MOST_BODY_MB = 50  # what a key may be given for the body of one request
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """How much may be used: requests and tokens per minute, requests at once, US dollars. None is no limit."""
@@ -35,6 +39,7 @@ class Caller:
 
     `source` is `database`, `environment` or `sso` (an access token). `operator` marks RAINYMODEL_MASTER_KEY.
     `limited_as` is the id of the first of the keys that this one replaced: rolling gives no new limits.
+    `max_body_bytes` is the key's own limit for one request's body; None is the gateway's.
     """
 
     key_id: str
@@ -59,6 +64,7 @@ class Caller:
     operator: bool = False
     account: Allowed = NO_LIMITS
     limited_as: str = ""
+    max_body_bytes: int | None = None
 
     @property
     def allowed(self) -> Allowed:

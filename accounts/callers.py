@@ -142,6 +142,19 @@ class CallerDirectory:
             return self._usable(await self._ask_once(digest, partial(self._find_person, identity)))
         raise InvalidApiKey
 
+    async def of_kid(self, kid: str) -> Caller:
+        """The caller of a stored key as it is now, for its owner at a page, where its text is not known.
+
+        Raises KeyRefused or KeysUnavailable.
+        """
+        try:
+            row = await answer_within(QUERY_SECONDS, find_row(self._pool, kid, self._defaults))
+        except UNREACHABLE:
+            raise KeysUnavailable from None
+        if row is None:
+            raise InvalidApiKey
+        return self._usable(self._accepted(row))
+
     def invalidate(self) -> None:
         """Trust no answer given so far: every credential is checked again at its next use."""
         self._generation += 1

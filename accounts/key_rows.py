@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from accounts.caller import CALLING_ROLES, Caller, Defaults, read_account, read_networks
+from accounts.caller import CALLING_ROLES, MEGABYTE, Caller, Defaults, read_account, read_networks
 
 # What the database or the way to it may raise; a closed or exhausted pool counts among psycopg's errors.
 UNREACHABLE = (psycopg.Error, OSError, TimeoutError)
@@ -34,8 +34,9 @@ COLUMNS = (
     """k.id::text AS key_id, k.kid, k.label, k.secret_hash, k.revoked_at IS NOT NULL AS revoked,
        extract(epoch FROM k.expires_at)::float8 AS expires_at, k.aliases, k.policies, k.highest_tier, k.direct_calls,
        k.requests_per_minute, k.tokens_per_minute, k.concurrent_requests, k.usd_per_day, k.usd_per_month,
-       k.networks, k.store_prompts, u.id::text AS owner_id, coalesce(nullif(u.email, ''), u.username) AS owner,
-       u.role, u.is_active, u.subject <> '' AS by_sso,
+       k.networks, k.store_prompts, k.max_body_mb,
+       u.id::text AS owner_id, coalesce(nullif(u.email, ''), u.username) AS owner, u.role, u.is_active,
+       u.subject <> '' AS by_sso,
        extract(epoch FROM coalesce(u.last_sign_in, u.date_joined))::float8 AS seen_at, """
     + FIRST
     + ", "
@@ -190,6 +191,8 @@ def read_caller(row: Mapping[str, Any], defaults: Defaults) -> Caller:
         store_prompts=row["store_prompts"],
         account=read_account(row),
         limited_as=row.get("limited_as") or "",
+        max_body_bytes=(row.get("max_body_mb") or 0) * MEGABYTE
+        or None,  # a key file may be older than the column
     )
 
 

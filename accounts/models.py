@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from accounts.caller import CALLING_ROLES
+from accounts.caller import CALLING_ROLES, MOST_BODY_MB
 from accounts.site import pausing
 from accounts.text import visible
 from accounts.validators import SHORT_WORD, WORD, valid_label, valid_network
@@ -145,6 +145,11 @@ class ApiKey(models.Model):
         default=list,
         blank=True,
         help_text="Addresses or CIDR ranges it may be used from, comma-separated, e.g. 10.0.0.0/8. Empty: anywhere.",
+    )
+    max_body_mb = models.PositiveSmallIntegerField(
+        "largest request, MB",
+        **between(1, MOST_BODY_MB),
+        help_text=f"How large the body of one request may be, at most {MOST_BODY_MB} MB. Empty: the default.",
     )
     store_prompts = models.BooleanField(
         default=False, help_text="Consent to keep prompts and answers, sealed, 7 days."

@@ -36,10 +36,12 @@ LIMIT_FIELDS = (
     *AMOUNT_FIELDS,
     "networks",
     "expires_at",
+    "max_body_mb",
     "store_prompts",
 )
 CHANGEABLE = frozenset({"label", *LIMIT_FIELDS})
 MOST_OPEN_KEYS = 20
+MOST_A_MINUTE, A_MINUTE = 20, timedelta(minutes=1)  # made or rolled; revoking is never refused
 MOST_WORDS = 100  # in one list of a key
 LONGEST_OVERLAP = timedelta(days=7)
 NO_OVERLAP = timedelta(0)
@@ -51,6 +53,19 @@ class AlreadyMade(ValidationError):
     def __init__(self, made: uuid.UUID) -> None:
         super().__init__({NON_FIELD_ERRORS: ["This key has been made already; a key is shown once."]})
         self.made = made
+
+
+class TooOften(ValidationError):
+    """Somebody has made as many keys within a minute as there may be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                NON_FIELD_ERRORS: [
+                    f"{MOST_A_MINUTE} keys were made within a minute. Wait a minute, then try again."
+                ]
+            }
+        )
 
 
 def keys_for(user: User) -> QuerySet[ApiKey]:
@@ -73,6 +88,7 @@ def create(
         held = lock_owner(owner)
         refuse_again(id)
         refuse_too_many(held)
+        refuse_too_often(held)
         row = ApiKey(owner=held, id=id or uuid.uuid4())
         fill(row, {"label": label, **limits})
         return row, store(row)
@@ -104,6 +120,7 @@ def roll(
         refuse_again(id)
         old = lock(key)
         refuse_to_roll(old)
+        refuse_too_often(owner)
         new = ApiKey(owner=owner, id=id or uuid.uuid4(), label=old.label)
         for name in LIMIT_FIELDS:
             setattr(new, name, getattr(old, name))
@@ -144,6 +161,13 @@ def refuse_too_many(owner: User) -> None:
         raise refusal(
             f"There are {MOST_OPEN_KEYS} open keys, which is the most; revoke one that is not needed."
         )
+
+
+def refuse_too_often(owner: User) -> None:
+    """Raises TooOften for a person's next key within a minute; programs may have as many as their operator makes."""
+    lately = ApiKey.objects.filter(owner=owner, created_at__gt=timezone.now() - A_MINUTE)
+    if owner.role != Role.SERVICE and lately.count() >= MOST_A_MINUTE:
+        raise TooOften
 
 
 def refuse_again(id: uuid.UUID | None) -> None:

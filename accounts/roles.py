@@ -30,6 +30,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "accounts.*_apikey",
         "accounts.*_ceiling",
         "accounts.view_auditentry",
+        "rainymodel_site.*_alert*",
     ),
     Role.DEVELOPER: (
         *(f"routing.view_{name}" for name in CATALOGUE),

@@ -6,40 +6,36 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
-from unfold.views import ChangeList
 
+from accounts.actor import current_actor
 from accounts.site import example_request, site_address
-from gateway.admin_filters import (
-    FallbackFilter,
-    ProviderFilter,
-    RecentFilter,
-    StreamFilter,
-    TierFilter,
-    TimeRangeFilter,
-)
-from gateway.models import DeadLetter, RequestLog, State, Worker
-from gateway.narrative import dollars, duration
+from gateway.log_export import FORMS, Export
+from gateway.log_filter import read_filter
+from gateway.models import DeadLetter, RequestLog, Worker
+from gateway.prompts.page import may_look, prompt_page
+from gateway.request_list import beside, list_page, news
 from gateway.request_page import request_page
 from gateway.visible import visible_line
 
 NOTHING = "–"
-BADGES = {
-    State.OK: "success",
-    State.CLIENT_ERROR: "warning",
-    State.REFUSED: "warning",
-    State.UPSTREAM_ERROR: "danger",
-    State.TRUNCATED: "danger",
-    State.LOST: "danger",
-    State.CANCELLED: "info",
-}
+LIST_TEMPLATE = "admin/gateway/requestlog/change_list.html"
+LIST_URL, PAGE_URL = "admin:gateway_requestlog_changelist", "admin:gateway_requestlog_change"
+WAYS = {"older": "gateway_requestlog_older", "newer": "gateway_requestlog_newer"}
+NEW_TEMPLATE = "admin/gateway/requestlog/new.html"
 Column = TypeVar("Column", bound=Callable[..., Any])
-NOT_IN_THE_LIST = ("attempts", "usage_raw", "price", "parameter_edits", "reservation", "needs")
 
 
 def column(description: str, **looks: Any) -> Callable[[Column], Column]:
@@ -75,116 +71,93 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return False
 
 
-class RequestList(ChangeList):  # type: ignore[misc]
-    """The list leaves the large columns in the database."""
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[RequestLog]:
-        """The rows, without what only their own page shows."""
-        rows: QuerySet[RequestLog] = super().get_queryset(request, exclude_parameters)
-        return rows.defer(*NOT_IN_THE_LIST)
-
-
 @admin.register(RequestLog)
 class RequestLogAdmin(ReadOnlyAdmin):
-    """Every request, newest first; the page of one tells its story."""
+    """Every request, newest first; the page of one tells its story. The list is our own, see `request_list`."""
 
-    list_display = ("at", "who", "asked", "answered_by", "how", "fallback", "used", "took")
-    list_display_links = ("at",)
-    list_filter = (
-        RecentFilter,
-        ("state", ChoicesDropdownFilter),
-        TierFilter,
-        ProviderFilter,
-        FallbackFilter,
-        StreamFilter,
-        ("started_at", TimeRangeFilter),
-    )
-    list_filter_submit = True
-    list_per_page = 50
-    ordering = ("-id",)
-    search_fields = ("key_label",)
-    search_help_text = "Request id, or how a key begins"
     fields = ()
+    search_fields = ("key_label",)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """See RequestList."""
-        return RequestList
+    class Media:
+        js = ("gateway/requests.js",)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[RequestLog], search_term: str
-    ) -> tuple[QuerySet[RequestLog], bool]:
-        """An id finds its request, or the requests of its key; anything else is the beginning of a key's label."""
-        if not search_term:
-            return queryset, False
-        try:
-            wanted = UUID(search_term.strip())
-        except ValueError:
-            return queryset.filter(key_label__istartswith=search_term.strip()), False
-        return queryset.filter(Q(id=wanted) | Q(key_id=wanted)), False
+    def get_urls(self) -> list[URLPattern]:
+        """With the lines that come while one looks, the files to take away, and a request's prompt."""
+        own = [
+            path("new/", self.admin_site.admin_view(self.new_view), name="gateway_requestlog_new"),
+            path(
+                "<uuid:object_id>/prompt/",
+                self.admin_site.admin_view(prompt_page),
+                name="gateway_requestlog_prompt",
+            ),
+            *(
+                path(
+                    f"<uuid:object_id>/{way}/",
+                    self.admin_site.admin_view(self.beside_view),
+                    {"way": way},
+                    way_name,
+                )
+                for way, way_name in WAYS.items()
+            ),
+            path("export/", self.admin_site.admin_view(self.export_view), name="gateway_requestlog_export"),
+        ]
+        return [*own, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list; an empty one says how to make a first request."""
-        example = example_request("YOUR_KEY", site_address())
-        page: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "example": example})
-        return page
+        """The list; an empty one says how to make a first request. For htmx the lines alone."""
+        self.require_view(request)
+        context = {"page": list_page(request.GET), "opts": self.opts, "model_admin": self}
+        context["example"] = example_request("YOUR_KEY", site_address())
+        frame = {**self.admin_site.each_context(request), "title": "Requests"}
+        return render(request, LIST_TEMPLATE, {**frame, **context, **(extra_context or {})})
+
+    def new_view(self, request: HttpRequest) -> HttpResponse:
+        """What came since the last look, for htmx."""
+        self.require_view(request)
+        wanted = read_filter(request.GET)
+        return render(request, NEW_TEMPLATE, {"news": news(request.GET), "query": wanted.query()})
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The filtered rows as a file, sent while they are read."""
+        self.require_view(request)
+        form = FORMS.get(request.GET.get("form", ""), FORMS["csv"])
+        wanted = read_filter(request.GET)
+        if wanted.problems:
+            return HttpResponseBadRequest(" ".join(wanted.problems), content_type="text/plain; charset=utf-8")
+        name = f"requests-{datetime.now(UTC):%Y%m%d-%H%M%S}.{form.name}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        text = Export(form, wanted, current_actor()).text()
+        return StreamingHttpResponse(
+            text, content_type=f"{form.content_type}; charset=utf-8", headers=headers
+        )
+
+    def beside_view(self, request: HttpRequest, object_id: UUID, way: str) -> HttpResponse:
+        """To the next request of the filter; where there is none, to the list, which says so."""
+        self.require_view(request)
+        wanted, mark = read_filter(request.GET), "after" if way == "newer" else "before"
+        found = beside(object_id, wanted, newer=way == "newer")
+        if found is None:
+            return redirect(f"{reverse(LIST_URL)}?{wanted.query(**{mark: str(object_id)})}")
+        return redirect(f"{reverse(PAGE_URL, args=[found])}?{wanted.query()}")
+
+    def require_view(self, request: HttpRequest) -> None:
+        """Raises PermissionDenied for who may not read the log."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The page of one request."""
+        """The page of one request, which keeps the filter that it was found by."""
         row = kwargs.get("obj")
         if isinstance(row, RequestLog):
             context["page"] = request_page(row)
+            context["may_see_prompt"] = may_look(request, row.pk)
+            context["query"] = read_filter(request.GET).query()
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
-
-    @column("Time (UTC)", header=True)
-    def at(self, row: RequestLog) -> tuple[str, str]:
-        """To the second, and the day."""
-        return f"{row.started_at:%H:%M:%S}", f"{row.started_at:%d %b %Y}"
-
-    @column("Who", header=True)
-    def who(self, row: RequestLog) -> tuple[str, str]:
-        """The key, and for whom it asked."""
-        return visible_line(row.key_label) or NOTHING, visible_line(row.end_user or row.client_address)
-
-    @column("Asked", header=True)
-    def asked(self, row: RequestLog) -> tuple[str, str]:
-        """The model and the policy."""
-        policy = f"policy {row.policy}" if row.policy else ""
-        return visible_line(row.requested_model) or NOTHING, visible_line(policy)
-
-    @column("Answered by", header=True)
-    def answered_by(self, row: RequestLog) -> tuple[str, str]:
-        """The upstream and its model."""
-        upstream = f"{row.upstream} · {row.tier}" if row.upstream else NOTHING
-        return visible_line(upstream), visible_line(row.upstream_model)
-
-    @column("State", label=dict(BADGES))
-    def how(self, row: RequestLog) -> tuple[str, str]:
-        """A badge."""
-        return row.state, row.get_state_display()
-
-    @column("Fallback")
-    def fallback(self, row: RequestLog) -> str:
-        """The first reason, in plain words."""
-        return row.fallback_reason.replace("_", " ") or NOTHING
-
-    @column("Tokens, cost", header=True)
-    def used(self, row: RequestLog) -> tuple[str, str]:
-        """Tokens, estimated ones with a tilde, and dollars: unknown is not zero, and nothing was sent is neither."""
-        about = "~" if row.estimated else ""
-        tokens = f"{about}{row.total_tokens:,}" if row.total_tokens else NOTHING
-        if row.cost_usd is not None:
-            return tokens, f"{about if row.cost_usd else ''}{dollars(row.cost_usd)}"
-        return tokens, "unknown" if row.attempt_count else ""
-
-    @column("Took")
-    def took(self, row: RequestLog) -> str:
-        """The whole request."""
-        return NOTHING if row.total_ms is None else duration(row.total_ms)
 
 
 @admin.register(DeadLetter)

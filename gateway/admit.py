@@ -4,7 +4,6 @@ Rates and requests at once are checked before the body is read, tokens and money
 consumes nothing. The arithmetic over all workers is the ledger's.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -144,15 +143,12 @@ class Ticket:
                 entry.cost_usd, entry.estimated = Decimal(cost) / NANO, True
 
         costs = given_up(entry.attempts if left is None else entry.attempts[:-1])
-        costs[tier] += cost
-
-        def used(rule: Rule) -> int:
-            return costs.total() if rule.kind in MONEY else tokens
-
+        costs[tier] = costs.get(tier, 0) + cost
+        money = sum(costs.values())
         if self._use is not None:
-            self._use.settle(used)
+            self._use.settle(lambda rule: money if rule.kind in MONEY else tokens)
         for slug, reservation in self._tiers.items():
-            reservation.settle(lambda rule, slug=slug: costs[slug])  # type: ignore[misc]
+            reservation.settle(lambda rule, slug=slug: costs.get(slug, 0))  # type: ignore[misc]
 
     def _left(self, entry: LogEntry) -> Deployment | None:
         """Whom the client left, or gave too little time, before a first word came back.
@@ -206,12 +202,12 @@ class Ticket:
         return [(tier, rules) for tier, rules in capped if rules]
 
 
-def given_up(attempts: Iterable[Mapping[str, Any]]) -> Counter[str]:
+def given_up(attempts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Tier → what attempts that were given up may cost all the same, in billionths of a US dollar."""
-    costs: Counter[str] = Counter()
+    costs: dict[str, int] = {}
     for attempt in attempts:
         if billed := attempt.get("maybe_billed"):
-            costs[attempt["tier"]] += billed
+            costs[attempt["tier"]] = costs.get(attempt["tier"], 0) + billed
     return costs
 
 

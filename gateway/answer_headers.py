@@ -67,4 +67,6 @@ def overhead(exchange: Exchange, elapsed: float) -> float:
 
 def safe(text: str) -> bytes:
     """A header value: printable ASCII, not too long."""
+    if text.isascii() and text.isprintable():
+        return text[:LONGEST].encode()
     return UNSAFE.sub("?", text)[:LONGEST].encode("ascii")

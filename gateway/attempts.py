@@ -1,8 +1,8 @@
 """Performs the attempts that the engine's failover decides on: one deployment after the other, each at most once."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
 
 import structlog
 
@@ -93,6 +93,7 @@ class Attempt:
                 **({"said": said} if said else {}),
                 **({"oddities": list(odd)} if (odd := self._oddities) else {}),
                 "status": outcome.status,
+                "at_ms": milliseconds(self.started - exchange.call.started),
                 "first_content_ms": milliseconds(self.first_content),
                 "total_ms": milliseconds(seconds),
             }
@@ -120,42 +121,35 @@ class Attempt:
 
 
 class Answered:
-    """The attempt that answered, with what it opened."""
+    """The attempt that answered, with what it opened, for a `with` block: how that ends is the attempt's outcome."""
 
-    __slots__ = ("answer", "attempt")
+    __slots__ = ("_exchange", "answer", "attempt")
 
-    def __init__(self, attempt: Attempt, answer: Any) -> None:
-        self.attempt, self.answer = attempt, answer
+    def __init__(self, exchange: Exchange, attempt: Attempt, answer: Any) -> None:
+        self._exchange, self.attempt, self.answer = exchange, attempt, answer
 
+    def __enter__(self) -> Self:
+        return self
 
-@asynccontextmanager
-async def first_answer(exchange: Exchange) -> AsyncIterator[Answered]:
-    """The first deployment that answers, held open for the block; how the block ends is the attempt's outcome.
-
-    Raises the GatewayError of the engine's verdict when none does.
-    """
-    answered = await find_answer(exchange)
-    attempt = answered.attempt
-    try:
-        yield answered
-    except StreamBroken as broken:
-        attempt.finish(broken.outcome, broken.said)
-        raise
-    except (ClientLeft, GeneratorExit):
-        attempt.finish(LEFT)
-        raise
-    except Exception:
-        attempt.finish(NOT_UNDERSTOOD)
-        raise
-    except BaseException:
-        attempt.finish(OUT_OF_TIME if exchange.overdue else LEFT)
-        raise
-    whole = not exchange.request.stream
-    attempt.finish(Outcome(Fault.NONE, first_content=attempt.first_content, whole=whole))
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        attempt = self.attempt
+        if error is None:
+            whole = not self._exchange.request.stream
+            attempt.finish(Outcome(Fault.NONE, first_content=attempt.first_content, whole=whole))
+        elif isinstance(error, StreamBroken):
+            attempt.finish(error.outcome, error.said)
+        elif isinstance(error, ClientLeft | GeneratorExit):
+            attempt.finish(LEFT)
+        elif isinstance(error, Exception):
+            attempt.finish(NOT_UNDERSTOOD)
+        else:
+            attempt.finish(OUT_OF_TIME if self._exchange.overdue else LEFT)
 
 
 async def find_answer(exchange: Exchange) -> Answered:
-    """Walk the plan until a deployment answers."""
+    """Walk the plan until a deployment answers. Raises the GatewayError of the engine's verdict when none does."""
     services, failover = exchange.services, Failover(exchange.plan, exchange.query)
     noted = 0
     while True:
@@ -178,7 +172,7 @@ async def find_answer(exchange: Exchange) -> Answered:
             raise
         else:
             describe_walk(exchange, failover)
-            return Answered(attempt, answer)
+            return Answered(exchange, attempt, answer)
     describe_walk(exchange, failover)
     verdict = failover.verdict(deadline_passed=exchange.late)
     obstacle = exchange.request.obstacle
@@ -226,4 +220,4 @@ def line_of(deployment: Deployment, word: str) -> dict[str, Any]:
 
 def milliseconds(seconds: float | None) -> float | None:
     """Milliseconds with a tenth's precision."""
-    return None if seconds is None else round(seconds * 1000, 1)
+    return None if seconds is None else round(seconds * 10_000) / 10

@@ -50,7 +50,7 @@ class Request(Protocol):
 
 
 async def authenticate(call: Call, callers: Callers, bad_keys: BadKeys = BAD_KEYS) -> Caller:
-    """The caller.
+    """The caller; the call's body may be as large as the key says, where it says so.
 
     Raises Unauthenticated, BadRequest (key in the URL, two keys), NotAllowed (address), Unavailable, and
     TooManyBadKeys instead of the 401 for an address that keeps guessing.
@@ -61,6 +61,8 @@ async def authenticate(call: Call, callers: Callers, bad_keys: BadKeys = BAD_KEY
     except (KeyRefused, KeysUnavailable) as error:
         raise refused(error, call.client_address, bad_keys) from None
     check_address(caller, call.client_address)
+    if caller.max_body_bytes is not None:
+        call.max_body = caller.max_body_bytes
     return caller
 
 

@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import BadRequest, ClientLeft, Headers, TooLarge, TooSlow, UnsupportedMedia
 from gateway.sse import PING
+from gateway.time_limit import TimeLimit
+
+if TYPE_CHECKING:
+    from gateway.prompts.capture import Capture
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -33,22 +37,44 @@ SLOWEST_UPLOAD = 1024  # bytes per second
 class Reply:
     """The answer to one call. Headers go out once; every frame goes out whole."""
 
-    __slots__ = ("_base", "_pinging", "_send", "last_sent", "started")
+    __slots__ = ("_base", "_pinging", "_send", "_untaken", "last_sent", "started")
 
     def __init__(self, send: Send, base: Headers) -> None:
         self._send, self._base = send, base
         self._pinging: asyncio.Task[None] | None = None
-        self.started = False
+        self.started = self._untaken = False
         self.last_sent = 0.0
 
-    async def whole(self, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
-        """Answer at once with a body of known length; a 204 has none, and must not name a length."""
+    def overhear(self, hear: Callable[[dict[str, Any]], None]) -> None:
+        """From here on, tell `hear` every message that is sent."""
+        send = self._send
+
+        async def send_and_tell(message: dict[str, Any]) -> None:
+            hear(message)
+            await send(message)
+
+        self._send = send_and_tell
+
+    async def whole(
+        self, status: int, body: bytes, headers: Headers = (JSON,), *, untaken: bool = False
+    ) -> None:
+        """Answer at once with a body of known length; a 204 has none, and must not name a length.
+
+        `untaken`: the answer ends with `taken`, which must follow.
+        """
         self.started = True
         length = () if status == 204 else ((b"content-length", str(len(body)).encode()),)
         await self._send(
             {"type": "http.response.start", "status": status, "headers": [*headers, *length, *self._base]}
         )
-        await self._send({"type": "http.response.body", "body": body})
+        self._untaken = untaken
+        await self._send({"type": "http.response.body", "body": body, "more_body": untaken})
+
+    async def taken(self) -> None:
+        """End an answer that was sent `untaken`: when the client has read nearly all of it, or has left."""
+        if self._untaken:
+            self._untaken = False
+            await self._send({"type": "http.response.body", "body": b""})
 
     async def frames(self, data: bytes, headers: Headers, now: float) -> None:
         """Send one or more whole frames of an event stream; the first call sends the headers too."""
@@ -106,6 +132,7 @@ class Call:
     upload_seconds: float = 30.0
     route: Mapping[str, Any] = field(default_factory=dict)
     client_left: bool = False
+    capture: "Capture | None" = None
 
     def header(self, name: bytes) -> str | None:
         """A header's text, None when absent; latin-1 as HTTP has it."""
@@ -119,7 +146,7 @@ class Call:
         if declared.isdigit() and (len(declared) > 12 or int(declared) > self.max_body):
             raise too_large(self.max_body)
         try:
-            async with asyncio.timeout(self._seconds_for(0)) as limit:
+            with TimeLimit(self._seconds_for(0)) as limit:
                 return await self._read_pieces(limit)
         except TimeoutError:
             raise TooSlow(
@@ -131,7 +158,7 @@ class Call:
         """How long an upload of which `size` bytes are here may have taken: a third of its time is free."""
         return min(self.upload_seconds, max(self.upload_seconds / 3, size / SLOWEST_UPLOAD))
 
-    async def _read_pieces(self, limit: asyncio.Timeout) -> bytes:
+    async def _read_pieces(self, limit: TimeLimit) -> bytes:
         pieces: list[bytes] = []
         size = 0
         began = asyncio.get_running_loop().time()

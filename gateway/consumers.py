@@ -1,5 +1,6 @@
 """One thin Channels consumer for each endpoint."""
 
+from hmac import compare_digest
 from typing import Any, ClassVar
 
 import orjson
@@ -8,7 +9,7 @@ from gateway.authenticate import authenticate
 from gateway.call import JSON, Call
 from gateway.dialects.messages import count_tokens
 from gateway.dialects.registry import DIALECTS
-from gateway.errors import NotFound, Unavailable, UnsupportedMedia
+from gateway.errors import NotFound, Unauthenticated, Unavailable, UnsupportedMedia
 from gateway.http import GatewayConsumer
 from gateway.listings import auto_config, model_list, provider_list, service_info, status
 from gateway.messages import error_for_query
@@ -188,6 +189,25 @@ class Ready(GatewayConsumer):
         if words := degraded(self.services):
             state["degraded"] = words
         await answer(call, state)
+
+
+class Metrics(GatewayConsumer):
+    """GET /metrics: the figures of all workers of this machine for Prometheus, behind a token of their own."""
+
+    any_host = True
+
+    async def serve(self, call: Call) -> None:
+        """Text, or OpenMetrics for those who ask for it."""
+        wanted = self.services.config.metrics_token
+        if not wanted:
+            raise NotFound("There are no metrics before RAINYMODEL_METRICS_TOKEN is set.", code="no_metrics")
+        scheme, _, given = (call.header(b"authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not compare_digest(given.strip().encode(), wanted.encode()):
+            raise Unauthenticated(
+                "Send the metrics token as `Authorization: Bearer …`.", code="invalid_token"
+            )
+        body, content_type = await self.services.metrics.tell(self.services, call.header(b"accept") or "")
+        await call.reply.whole(200, body, ((b"content-type", content_type.encode()),))
 
 
 class UnknownPath(GatewayConsumer):

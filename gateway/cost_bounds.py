@@ -6,10 +6,11 @@ from math import ceil
 from typing import Any
 
 from gateway.dialects.dialect import ModelRequest
-from routing.engine.snapshot import Deployment
+from routing.engine.snapshot import Deployment, Price
 
 ASSUMED_OUTPUT = 4096  # tokens, where the client states no limit and the model's own is higher or unknown
 NANO_PER_MILLIONTH = 1000  # prices are US dollars per million tokens
+MOST_PRICES = 10_000  # remembered
 MARGIN = 4  # the input estimate may be short by a quarter: text with few spaces, or in other scripts
 
 
@@ -57,9 +58,22 @@ class Bounds:
         if price is None:
             return 0
         # A bound that is rounded up may be computed in floats; what was used is settled exactly.
+        _, of_input, of_output = worst_rates(price)
+        return ceil((self.input * of_input + self.output(deployment) * of_output) * NANO_PER_MILLIONTH)
+
+
+_rates: dict[int, tuple[Price, float, float]] = {}
+
+
+def worst_rates(price: Price) -> tuple[Price, float, float]:
+    """A price, its dearest input and its output as floats, made once for each price; 0 where unknown."""
+    known = _rates.get(id(price))
+    if known is None or known[0] is not price:
+        if len(_rates) >= MOST_PRICES:
+            _rates.clear()
         rate = max(float(price.input or 0), float(price.cached_input or 0))
-        dollars = self.input * rate + self.output(deployment) * float(price.output or 0)
-        return ceil(dollars * NANO_PER_MILLIONTH)
+        known = _rates[id(price)] = (price, rate, float(price.output or 0))
+    return known
 
 
 def bounds_of(request: ModelRequest, time: float) -> Bounds:
@@ -71,8 +85,11 @@ def most_tokens(request: ModelRequest) -> int | None:
     """The client's limit; where it states it under both of the field's names, upstreams differ in which they heed."""
     if request.dialect != "chat":
         return request.max_tokens
-    stated = [request.payload.get(name) for name in ("max_completion_tokens", "max_tokens")]
-    return max((each for each in stated if each is not None), default=None)
+    newer: int | None = request.payload.get("max_completion_tokens")
+    older: int | None = request.payload.get("max_tokens")
+    if newer is None or older is None:
+        return older if newer is None else newer
+    return max(newer, older)
 
 
 def answers_of(request: ModelRequest) -> int:

@@ -11,8 +11,10 @@ import structlog
 
 from accounts.ceilings import read_ceilings
 from gateway.partitions import maintain
+from gateway.prompts.retention import tidy_prompts
 from gateway.states.keeper import CHANNEL as UPSTREAMS
 from gateway.sweeper import sweep
+from gateway.traffic.retention import forget as forget_traffic
 
 if TYPE_CHECKING:
     from gateway.services import Services
@@ -41,7 +43,7 @@ async def _listen_once(services: "Services") -> None:
         await refresh(services)  # what changed while nobody listened
         async for notice in connection.notifies():
             if notice.channel == CATALOGUE:
-                await services.store.refresh()
+                await take_up(services)
             elif notice.channel == UPSTREAMS:
                 await services.states.read_orders()
             else:
@@ -66,14 +68,20 @@ async def refresh_access(services: "Services") -> None:
 
 async def refresh(services: "Services") -> None:
     """Look for a newer revision and for changed keys; without a database the last known ones serve on."""
-    with suppress(psycopg.Error, OSError, TimeoutError):
-        await services.store.refresh()
+    await take_up(services)
     with suppress(psycopg.Error, OSError, TimeoutError):
         await refresh_access(services)
     with suppress(psycopg.Error, OSError, TimeoutError):
         await services.callers.flush_last_used()
     with suppress(psycopg.Error, OSError, TimeoutError):
         await services.callers.save_keys()
+
+
+async def take_up(services: "Services") -> None:
+    """Serve the newest revision, and say at once that this worker does."""
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        if await services.store.refresh():
+            await beat(services)
 
 
 async def heartbeat(services: "Services") -> None:
@@ -117,6 +125,7 @@ async def keep_partitions(services: "Services") -> None:
     while True:
         try:
             await maintain(services.pool, keep_days=services.config.log_days)
+            await forget_traffic(services.pool)
         except (psycopg.Error, OSError, TimeoutError) as error:
             log.warning("partitions could not be maintained", problem=type(error).__name__)
         await asyncio.sleep(MAINTENANCE_SECONDS)
@@ -138,4 +147,4 @@ async def say_goodbye(services: "Services") -> None:
             await connection.execute("DELETE FROM gateway_worker WHERE id = %s", (services.config.worker_id,))
 
 
-JOBS = (listen, poll, heartbeat, keep_partitions, prepare_wires, sweep)
+JOBS = (listen, poll, heartbeat, keep_partitions, prepare_wires, sweep, tidy_prompts)

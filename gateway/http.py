@@ -51,16 +51,20 @@ class GatewayConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no t
         except ClientLeft:
             return
         except GatewayError as error:
-            await refuse(reply, error, self.dialect, request_id)
+            await self._refuse(reply, error, request_id)
             if error.code == "key_in_url":
                 await flag_exposed_keys(services, scope["query_string"])
         except asyncio.CancelledError:  # the drain time is over
-            await refuse(reply, draining(), self.dialect, request_id)
+            await self._refuse(reply, draining(), request_id)
             raise
         except Exception:
             log.exception("a request failed inside the gateway", request_id=request_id, path=scope["path"])
             told = f"Something went wrong here. Tell us this request id: {request_id}"
-            await refuse(reply, InternalError(told), self.dialect, request_id)
+            await self._refuse(reply, InternalError(told), request_id)
+
+    async def _refuse(self, reply: Reply, error: GatewayError, request_id: str) -> None:
+        self.services.metrics.counts.error(self.dialect.error_status(error), error.code)
+        await refuse(reply, error, self.dialect, request_id)
 
     def _call(self, scope: dict[str, Any], receive: Receive, reply: Reply, request_id: str) -> Call:
         services = self.services
@@ -107,7 +111,7 @@ async def while_connected(call: Call, work: Any) -> None:
         call.client_left = True
         task.cancel()
 
-    watcher = asyncio.ensure_future(watch())
+    watcher = task.get_loop().create_task(watch())
     try:
         await work
     except asyncio.CancelledError:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import structlog
 
 from gateway.states.changes import Changes
+from gateway.upstream.classify import seconds_to_probe
 from routing.engine.circuit import NO_TROUBLE, State, free
 from routing.engine.health import OPERATOR, Health
 from routing.engine.outcome import Fault, Outcome
@@ -26,19 +28,19 @@ class Live:
         self.changes = Changes()
         self.opened_by_order: dict[str, float] = {}  # deployment slug → until when an operator keeps it open
 
-    def begin(self, deployment: Deployment) -> bool:
-        """An attempt starts; True when it took the probe of a circuit that is not closed."""
+    def begin(self, deployment: Deployment) -> float:
+        """An attempt starts; when it took the probe of a circuit that is not closed, the probe's mark, else 0."""
         before = self.health
         claimed = before.claim(deployment, self._clock()) or before
         self.health = claimed.started(deployment)
-        return claimed is not before
+        return 0.0 if claimed is before else claimed.probe_of(deployment)
 
-    def end(self, deployment: Deployment, outcome: Outcome, *, probe: bool) -> None:
-        """The attempt is over: learn from its outcome, give back what `begin` took."""
+    def end(self, deployment: Deployment, outcome: Outcome, *, probe: float) -> None:
+        """The attempt is over: learn from its outcome, give back what `begin` took, whose answer `probe` is."""
         self.note(deployment, outcome)
         self.health = self.health.ended(deployment)
         if probe:
-            self.health = self.health.release(deployment)
+            self.health = self.health.release(deployment, probe)
 
     def clear(self, deployment: Deployment) -> None:
         """It is known to answer, an operator tried it: forget what kept it and its provider from being asked."""
@@ -47,6 +49,8 @@ class Live:
     def note(self, deployment: Deployment, outcome: Outcome) -> None:
         """Learn from an attempt's outcome; what operators must act on goes to the log."""
         before, now = self.health, self._clock()
+        if outcome.fault is Fault.QUOTA:
+            outcome = until_it_returns(outcome, deployment)
         # Full jitter would let a circuit reopen at once; half to full spreads probes just as well.
         after = self.health = before.after(deployment, outcome, now=now, draw=0.5 + self._draw() / 2)
         if outcome.fault not in BLAMELESS:
@@ -96,6 +100,14 @@ class Live:
         self.health = health
         for deployment in deployments:
             self.changes.look(health, deployment, self._clock(), word)
+
+
+def until_it_returns(outcome: Outcome, deployment: Deployment) -> Outcome:
+    """A quota that is used up, with the pause of the provider's quota window where the upstream named none."""
+    window = deployment.provider.quota_window
+    if window is None or outcome.retry_after is not None:
+        return outcome
+    return replace(outcome, retry_after=seconds_to_probe(datetime.now(UTC), window))
 
 
 def differ(before: Health, after: Health, slug: str) -> bool:

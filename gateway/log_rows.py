@@ -7,6 +7,7 @@ and lone surrogates become U+FFFD, and what an upstream sent as usage may only b
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ FROM_OUTSIDE = (
     "client_request_id",
     "requested_model",
     "selected_model",
+    "policy",
     "provider_filter",
     "end_user",
     "key_label",
@@ -28,9 +30,11 @@ FROM_OUTSIDE = (
     "user_agent",
     "upstream_model",
 )
+_from_outside = attrgetter(*FROM_OUTSIDE)
 LARGE_LINE = 16_384
 LARGE_PART = 4_096
 MOST_ATTEMPTS = 100
+MOST_PRICES = 10_000  # remembered
 DEEPEST = 20
 UUID_LENGTH = 36
 NUL_IN_JSON = b"\\u0000"
@@ -103,7 +107,7 @@ class LogEntry:
 
     def use_price(self, price: Price | None, cost: Decimal | None) -> None:
         """Take over the price row in force and the cost that follows; None is unknown."""
-        self.price = None if price is None else price_document(price)
+        self.price = None if price is None else remembered_document(price)
         self.cost_usd = cost
 
     def end(self) -> bool:
@@ -123,15 +127,28 @@ class LogEntry:
 
     def to_row(self) -> bytes:
         """The row as one line of JSON that Postgres takes, whatever is in it."""
-        for name in FROM_OUTSIDE:
-            if len(text := getattr(self, name)) > TEXT_LIMIT:
-                setattr(self, name, text[:TEXT_LIMIT])
+        if max(map(len, _from_outside(self))) > TEXT_LIMIT:
+            for name in FROM_OUTSIDE:
+                setattr(self, name, getattr(self, name)[:TEXT_LIMIT])
         if self.key_id is not None and len(self.key_id) != UUID_LENGTH:
             self.key_id = None  # a key from the environment: it has a label and no row
         return quick_row(self) or careful_row(self)
 
 
 COLUMNS = tuple(column.name for column in fields(LogEntry) if not column.name.startswith("_"))
+
+
+_documents: dict[int, tuple[Price, dict[str, Any]]] = {}
+
+
+def remembered_document(price: Price) -> dict[str, Any]:
+    """A price as the log keeps it, made once for each price; nobody may change it."""
+    known = _documents.get(id(price))
+    if known is None or known[0] is not price:
+        if len(_documents) >= MOST_PRICES:
+            _documents.clear()
+        known = _documents[id(price)] = (price, price_document(price))
+    return known[1]
 
 
 def quick_row(entry: LogEntry) -> bytes | None:

@@ -2,7 +2,8 @@
 
 INSERT from a JSON array costs this process less than COPY of single values, because the lines are JSON
 already and are only joined; and it can be repeated after an answer that got lost: a row that is there stays
-as it is. The counts of admitted requests go with the rows, in one transaction, so that they agree at any time.
+as it is. The counts of admitted requests go with the rows, in one transaction, so that they agree at any time; so do
+the roll-ups, by a trigger (gateway.traffic.roll_up).
 """
 
 import asyncio

@@ -56,6 +56,8 @@ def logged(call: Call, caller: Caller, services: "Services", dialect: Dialect) -
 
 def close(entry: LogEntry, call: Call, services: "Services") -> None:
     """Stop the clock and hand the entry to the recorder; an upload that was broken off leaves no row."""
+    if call.capture is not None:
+        services.prompts.end(call.capture)
     entry.total_ms = (services.clock() - call.started) * 1000
     upstream_ms = sum(attempt.get("total_ms") or 0.0 for attempt in entry.attempts)
     entry.overhead_ms = max(0.0, entry.total_ms - upstream_ms)
@@ -63,6 +65,9 @@ def close(entry: LogEntry, call: Call, services: "Services") -> None:
         services.recorder.discard(entry)
     else:
         services.recorder.close(entry)
+        services.metrics.counts.request(entry)
+        if services.traces is not None:
+            services.traces.request(entry, call)
 
 
 def describe_query(entry: LogEntry, call: Call, request: ModelRequest, query: Query) -> None:

@@ -147,4 +147,4 @@ class Worker(models.Model):
         return now - self.heartbeat_at > self.SILENT_AFTER
 
 
-from gateway import state_models  # noqa: E402, F401  (models of this app; they name the ones above)
+from gateway import prompt_models, state_models  # noqa: E402, F401  (models of this app; they name the ones above)

@@ -180,6 +180,11 @@ def after(milliseconds: float | None) -> str:
     return "" if milliseconds is None else f" after {duration(milliseconds)}"
 
 
+def reason_words(word: str) -> str:
+    """A reason for a fallback in plain words: of an attempt that failed, or of a deployment that was passed by."""
+    return plain({**PASSED_BY, **FAILED}, word)
+
+
 def plain(words: dict[str, str], word: str) -> str:
     """The phrase for a reason word; an unlisted word is shown as it is."""
     return words.get(word, word.replace("_", " ") or "no reason given")

@@ -19,7 +19,7 @@ from gateway.models import State
 from gateway.partitions import DAY, midnight
 from gateway.uuid7 import id_floor
 
-MOST_ROWS = 200
+MOST_ROWS = 201  # a page of 200, and whether there is more
 FAILED = (State.CLIENT_ERROR, State.UPSTREAM_ERROR, State.TRUNCATED, State.REFUSED, State.LOST)
 
 SUMS = """

@@ -31,7 +31,11 @@ LARGE_BODY = 256 * 1024  # bytes; reading more than this takes long enough for o
 
 async def serve_request(call: Call, services: Services, dialect: Dialect) -> None:
     """Answer one request in its dialect, or raise a GatewayError before the first byte."""
-    caller = await authenticate(call, services.callers)
+    await serve_caller(call, await authenticate(call, services.callers), services, dialect)
+
+
+async def serve_caller(call: Call, caller: Caller, services: Services, dialect: Dialect) -> None:
+    """The same for a caller who is known already."""
     with logged(call, caller, services, dialect) as entry:
         async with services.limits.admit(caller) as ticket:
             await serve_admitted(call, caller, services, dialect, entry, ticket)
@@ -41,7 +45,10 @@ async def serve_admitted(
     call: Call, caller: Caller, services: Services, dialect: Dialect, entry: LogEntry, ticket: Ticket
 ) -> None:
     """What follows once the caller's rates have room for one more."""
-    request = await parse(dialect.parse, await call.read_body())
+    body = await call.read_body()
+    request = await parse(dialect.parse, body)
+    if caller.store_prompts:
+        services.prompts.begin(call, caller, dialect.name, body)
     snapshot = services.snapshot()  # one snapshot from here to the end
     query = query_for(call, request, services.grants_of(caller), services.wall_clock())
     describe_query(entry, call, request, query)

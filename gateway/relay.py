@@ -7,22 +7,26 @@ import orjson
 import structlog
 
 from gateway.answer_headers import answer_headers, failure_headers, request_headers
-from gateway.attempts import Answered, Attempt, first_answer
+from gateway.attempts import Answered, Attempt, find_answer
 from gateway.call import JSON
 from gateway.errors import DeadlinePassed, GatewayError, InternalError, StreamBroken, draining
 from gateway.exchange import Exchange
 from gateway.logged import note_failure, note_usage
+from gateway.time_limit import TimeLimit
 from gateway.upstream.wire import Completion, UpstreamStream
 from gateway.usage import estimate_usage
 
 log = structlog.get_logger("gateway.relay")
+LARGE_ANSWER = (
+    65_536  # bytes that the server keeps for a client; what is longer the client has to read meanwhile
+)
 LAST_WORDS = 5.0  # seconds for the error frame of a stream whose time is over
 
 
 async def relay_answer(exchange: Exchange) -> None:
     """Answer the call. Raises GatewayError before the first byte; after it, errors end the stream as a frame."""
     try:
-        async with asyncio.timeout(exchange.end_by - exchange.services.clock()):
+        with TimeLimit(exchange.end_by - exchange.services.clock()):
             await (relay_stream(exchange) if exchange.request.stream else relay_completion(exchange))
     except TimeoutError:
         await fail(exchange, DeadlinePassed("The answer was not complete before the deadline."))
@@ -37,11 +41,12 @@ async def relay_answer(exchange: Exchange) -> None:
         if exchange.call.client_left:
             raise
         await fail(exchange, draining())
+    await exchange.call.reply.taken()  # as slowly as the client reads; no deadline of ours is about that
 
 
 async def relay_completion(exchange: Exchange) -> None:
     """One JSON answer."""
-    async with first_answer(exchange) as answered:
+    with await find_answer(exchange) as answered:
         completion: Completion = answered.answer
         describe_answer(exchange, answered, completion.parameter_edits)
         record_usage(exchange, answered.attempt, completion.usage, completion.output_bytes)
@@ -49,7 +54,8 @@ async def relay_completion(exchange: Exchange) -> None:
         if answered.attempt.translated:
             body = exchange.dialect.from_chat(body, exchange.request)
         headers = (JSON, *answer_headers(exchange, answered.attempt.deployment))
-        await exchange.call.reply.whole(200, orjson.dumps(body), headers)
+        said = orjson.dumps(body)
+        await exchange.call.reply.whole(200, said, headers, untaken=len(said) > LARGE_ANSWER)
 
 
 async def relay_stream(exchange: Exchange) -> None:
@@ -57,7 +63,7 @@ async def relay_stream(exchange: Exchange) -> None:
     reply, services = exchange.call.reply, exchange.services
     with services.pulse.keep_alive(reply, request_headers(exchange)):
         try:
-            async with first_answer(exchange) as answered:
+            with await find_answer(exchange) as answered:
                 await relay_events(exchange, answered)
         except StreamBroken as broken:
             note_failure(exchange.entry, "truncated", broken.error)

@@ -3,14 +3,20 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.urls import NoReverseMatch, reverse
+
 from gateway.models import RequestLog
 from gateway.narrative import dollars, duration, narrate, timing, what_happened
+from gateway.why import Why, why
 
 UNKNOWN, NOTHING = "unknown", "–"
 TONES = {"ok": "good", "cancelled": "quiet", "refused": "warn", "client_error": "warn"}
+NANO = 10**9
+LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 SHORTEST_BAR = 0.6  # percent; thinner would not be seen
 Fact = tuple[str, str]
 
@@ -29,6 +35,7 @@ class AttemptLine:
     tone: str
     first_content: str
     total: str
+    notes: tuple[str, ...] = ()
     offset: float = 0.0
     waiting: float = 0.0
     answering: float = 0.0
@@ -45,6 +52,14 @@ class AttemptLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnShare:
+    """What the gateway itself took, in words and in percent of the whole time."""
+
+    took: str
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A group of facts under a heading."""
 
@@ -57,10 +72,14 @@ class RequestPage:
     """Everything the page shows."""
 
     sentence: str
-    time: str
+    at: datetime
     tone: str
     state: str
+    why: Why
+    explain: str
     attempts: tuple[AttemptLine, ...]
+    own: OwnShare | None
+    whole: str
     sections: tuple[Section, ...]
     documents: tuple[Fact, ...]
 
@@ -69,19 +88,43 @@ def request_page(row: RequestLog) -> RequestPage:
     """The page of one row."""
     return RequestPage(
         sentence=narrate(row),
-        time=f"{row.started_at:%d %b %Y %H:%M:%S} UTC",
+        at=row.started_at,
         tone=TONES.get(row.state, "bad"),
         state=row.get_state_display(),
+        why=why(row),
+        explain=explain_address(row),
         attempts=tuple(attempt_lines(row)),
-        sections=(asked(row), caller(row), answer(row), usage(row), cost(row)),
+        own=own_share(row),
+        whole=duration(whole_time(row)),
+        sections=(asked(row), caller(row), answer(row), usage(row), cost(row), headers(row)),
         documents=tuple(documents(row)),
     )
 
 
+def explain_address(row: RequestLog) -> str:
+    """Where routing explains what it would do with such a request now; empty where there is no such page."""
+    try:
+        return f"{reverse('console:explain')}?request={row.pk}" if row.requested_model else ""
+    except NoReverseMatch:
+        return ""
+
+
+def own_share(row: RequestLog) -> OwnShare | None:
+    """The gateway's own time, spread over the whole; None when it was not measured."""
+    if row.overhead_ms is None:
+        return None
+    width = min(row.overhead_ms / whole_time(row), 1.0) * 100
+    return OwnShare(duration(row.overhead_ms), round(max(width, SHORTEST_BAR), 2))
+
+
+def whole_time(row: RequestLog) -> float:
+    """The milliseconds that the bars are parts of."""
+    return max(row.total_ms or 0.0, sum(milliseconds(attempt, "total_ms") for attempt in row.attempts), 1.0)
+
+
 def attempt_lines(row: RequestLog) -> Iterator[AttemptLine]:
     """The attempts one after the other, each where it lies in the whole time."""
-    whole = max(row.total_ms or 0.0, sum(milliseconds(attempt, "total_ms") for attempt in row.attempts), 1.0)
-    before, number = 0.0, 0
+    whole, before, number = whole_time(row), 0.0, 0
     for attempt in row.attempts:
         number += not attempt.get("skipped")
         yield attempt_line(attempt, number, before / whole, whole)
@@ -104,10 +147,23 @@ def attempt_line(attempt: dict[str, Any], number: int, start: float, whole: floa
         tone="quiet" if skipped else "bad" if word else "good",
         first_content=shown_ms(timing(attempt, "first_content_ms")),
         total=shown_ms(timing(attempt, "total_ms")),
+        notes=tuple(attempt_notes(attempt)),
         offset=round(start * 100, 2),
         waiting=0.0 if skipped else round(max(waiting / whole * 100, SHORTEST_BAR), 2),
         answering=round((total - waiting) / whole * 100, 2),
     )
+
+
+def attempt_notes(attempt: dict[str, Any]) -> Iterator[str]:
+    """What else the log knows of an attempt."""
+    if attempt.get("asked_in"):
+        yield f"asked in the {attempt['asked_in']} dialect, its answer translated"
+    if attempt.get("said"):
+        yield f"it said: {attempt['said']}"
+    if isinstance(odd := attempt.get("oddities"), list):
+        yield f"odd in its answer: {', '.join(str(one).replace('_', ' ') for one in odd)}"
+    if isinstance(billed := attempt.get("maybe_billed"), int):
+        yield f"it may have gone on and cost up to {dollars(Decimal(billed) / NANO)} all the same"
 
 
 def asked(row: RequestLog) -> Section:
@@ -188,9 +244,34 @@ def cost(row: RequestLog) -> Section:
     facts = [("Cost", f"about {total}" if row.estimated and row.cost_usd else total)]
     if row.price is None:
         return Section("Cost", (*facts, ("Price", UNKNOWN)))
+    facts.append(("Price in force since", price_start(row.price.get("starts"))))
     for title, name in (("Input", "input"), ("Cached input", "cached_input"), ("Output", "output")):
         facts.append((f"{title} price", per_million(row.price.get(name))))
     return Section("Cost", tuple(facts))
+
+
+def price_start(starts: Any) -> str:
+    """The day from which a price row counts; seconds since 1970 in the log."""
+    if not isinstance(starts, int | float) or not 0 < starts < LATEST:
+        return "the beginning" if starts == 0 else UNKNOWN
+    return f"{datetime.fromtimestamp(starts, UTC):%d %b %Y %H:%M} UTC"
+
+
+def headers(row: RequestLog) -> Section:
+    """What the client could read in the answer's own headers, to find this page again."""
+    tried = [str(attempt.get("upstream") or UNKNOWN) for attempt in row.attempts if attempt.get("word")]
+    facts = (
+        ("x-request-id", str(row.pk)),
+        ("x-rainymodel-route", row.tier or ("error" if row.state != "ok" else NOTHING)),
+        ("x-rainymodel-upstream", row.upstream or "none"),
+        ("x-rainymodel-model", row.upstream_model or NOTHING),
+        ("x-rainymodel-policy", row.policy or NOTHING),
+        ("x-rainymodel-attempts", str(row.attempt_count)),
+        ("x-rainymodel-fallback-reason", row.fallback_reason or NOTHING),
+        ("x-rainymodel-tried", ", ".join(tried) or NOTHING),
+        ("x-rainymodel-revision", str(row.revision or NOTHING)),
+    )
+    return Section("The answer's headers", facts)
 
 
 def per_million(amount: str | None) -> str:

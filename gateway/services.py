@@ -16,11 +16,14 @@ from gateway.hosts import Hosts
 from gateway.housekeeping import JOBS, say_goodbye
 from gateway.lifecycle import Lifecycle
 from gateway.live import Live
+from gateway.metrics.worker import Metrics
 from gateway.probes import FreeProbes
+from gateway.prompts.keeper import PromptKeeper
 from gateway.pulse import Pulse
 from gateway.record import Recorder
 from gateway.request_lines import RequestLines
 from gateway.states.keeper import StateKeeper
+from gateway.traces import Traces
 from gateway.upstream.wire import Wire
 from routing.engine.query import Grants
 from routing.engine.snapshot import Snapshot
@@ -36,6 +39,7 @@ class GatewayConfig:
     version: str
     worker_id: str
     dsn: str = field(repr=False)
+    metrics_token: str = field(default="", repr=False)
     max_body_bytes: int = 10 * 1024 * 1024
     ping_seconds: float = 15.0
     upload_seconds: float = 30.0
@@ -63,12 +67,16 @@ class Services:
     wires: Mapping[str, Wire]
     hosts: Hosts
     lifecycle: Lifecycle
+    metrics: Metrics
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     draw: Callable[[], float]
     landing_page: Callable[[str], Awaitable[bytes]] | None = None
     probes: FreeProbes | None = None
+    beside: tuple[Callable[[], Awaitable[None]], ...] = ()  # jobs of the layers above
+    traces: Traces | None = None
     states: StateKeeper = field(init=False)
+    prompts: PromptKeeper = field(init=False)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _grants: dict[str, tuple[Caller, Grants]] = field(default_factory=dict)
     _starting: asyncio.Task[None] | None = None
@@ -76,6 +84,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.states = StateKeeper(self)
+        self.prompts = PromptKeeper(self.pool)
 
     async def started(self) -> None:
         """Return when the services run; start them when nobody has."""
@@ -90,9 +99,10 @@ class Services:
         await self.store.load()
         await self.states.take_up()
         jobs: list[Callable[[], Awaitable[None]]] = [self.recorder.run, self.pulse.run, self.lines.run]
-        jobs += [self.limits.ledger.run, self.states.run]
+        jobs += [self.limits.ledger.run, self.states.run, self.prompts.run]
         jobs += [self.probes.run] if self.probes else []
-        jobs += [partial(job, self) for job in JOBS]
+        jobs += self.beside
+        jobs += [partial(job, self) for job in (*JOBS, self.metrics.run)]
         self.tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
         self._running = True
 
@@ -102,10 +112,14 @@ class Services:
             return
         self._running = False
         await self.recorder.stop()
+        await self.prompts.stop()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.limits.ledger.stop()
+        self.metrics.close(self)
+        if self.traces:
+            await asyncio.to_thread(self.traces.close)
         await say_goodbye(self)  # after the last heartbeat, which would put the worker on the list again
         await self.lines.flush()
         for wire in self.wires.values():

@@ -55,7 +55,7 @@ async def sweep_once(root: Path, pool: Pool) -> int:
             swept += await sweep_one(directory, LogWriter(pool))
         except FileNotFoundError:
             pass  # somebody else was quicker
-        except OSError as problem:
+        except (OSError, ValueError, LookupError, TypeError) as problem:  # of another version, or damaged
             log.error(
                 "a dead worker's journal cannot be read", directory=str(directory), problem=str(problem)
             )

@@ -27,6 +27,7 @@ PLAIN: tuple[tuple[str, type[GatewayConsumer]], ...] = (
     ("", consumers.Root),
     ("health/?", consumers.Health),
     ("ready/?", consumers.Ready),
+    ("metrics/?", consumers.Metrics),
 )
 
 

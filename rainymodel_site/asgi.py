@@ -17,12 +17,16 @@ from django.urls import re_path  # noqa: E402
 from gateway.lifecycle import Lifecycle  # noqa: E402
 from gateway.urls import busiest_first, gateway_routes, unknown_path  # noqa: E402
 from rainymodel_site.composition import build_services  # noqa: E402
+from rainymodel_site.page_bodies import BoundedBodies  # noqa: E402
+from rainymodel_site.playground.consumer import PlaygroundRun  # noqa: E402
 from rainymodel_site.urls import PAGE_PREFIXES  # noqa: E402
 
 STOP_SECONDS = 10.0
 lifecycle = Lifecycle()
 services = build_services(lifecycle)
-pages_route = re_path(rf"^(?:{PAGE_PREFIXES})(?:/|$)", pages)  # type: ignore[arg-type]  # Channels routes to ASGI apps
+bounded = BoundedBodies(pages)
+playground_route = re_path(r"^playground/run$", PlaygroundRun(services, bounded))  # type: ignore[arg-type]  # as below
+pages_route = re_path(rf"^(?:{PAGE_PREFIXES})(?:/|$)", bounded)  # type: ignore[arg-type]  # Channels routes to ASGI apps
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -58,7 +62,7 @@ async def refuse_websocket(scope: dict[str, Any], receive: Any, send: Any) -> No
     await send({"type": "websocket.close"})
 
 
-paths = URLRouter([*gateway_routes(services), pages_route, unknown_path(services)])
+paths = URLRouter([*gateway_routes(services), playground_route, pages_route, unknown_path(services)])
 nothing = unknown_path(services).callback
 
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.actor import Actor, acting, current_actor
 from accounts.audit import Changes, plain_address, record
+from routing.events import deeds, is_rehearsal
 
 log = structlog.get_logger("audit")
 WATCHED = (
@@ -33,6 +34,8 @@ WATCHED = (
     "accounts.ApiKey",
     "accounts.Ceiling",
     "accounts.User",
+    "rainymodel_site.AlertChannel",
+    "rainymodel_site.AlertRule",
 )
 SECRET = frozenset({"password", "sealed", "secret_hash"})
 # These change by use or follow from another field; an entry about them would say nothing.
@@ -101,11 +104,21 @@ def connect() -> None:
         pre_save.connect(remember, sender=model, dispatch_uid="audit")
         post_save.connect(record_save, sender=model, dispatch_uid="audit")
         post_delete.connect(record_delete, sender=model, dispatch_uid="audit")
+    deeds.connect(record_deed, dispatch_uid="audit")
+
+
+def record_deed(action: str, subject: str, author: str, facts: dict[str, Any], **_: Any) -> None:
+    """What somebody did with the catalogue as a whole; `author` did it, also where a worker carries it out later."""
+    try:
+        changes = {name: (None, value) for name, value in facts.items()}
+        record(author, action, subject, changes, current_actor().address)
+    except Exception:
+        log.exception("an audit entry could not be written", action=action)
 
 
 def remember(sender: type[models.Model], instance: models.Model, **_: Any) -> None:
     """Before a save: keep the row as it is stored."""
-    if instance.pk is not None and _quiet.get() is None:
+    if instance.pk is not None and _quiet.get() is None and not is_rehearsal():
         instance._audited = stored(sender, instance.pk)  # type: ignore[attr-defined]
 
 
@@ -145,7 +158,9 @@ def append(action: str, subject: models.Model | str, changes: Changes) -> None:
 
 
 def count(action: str, instance: models.Model) -> bool:
-    """True when a quiet block is on; it then only counts."""
+    """True when a quiet block is on, which only counts, or a rehearsal, of which nothing is told."""
+    if is_rehearsal():
+        return True
     counts = _quiet.get()
     if counts is None:
         return False

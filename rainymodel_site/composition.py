@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import psycopg_pool
 from django.conf import settings
@@ -22,17 +23,22 @@ from gateway.hosts import Hosts
 from gateway.journal.journal import Journal
 from gateway.lifecycle import Lifecycle
 from gateway.live import Live
+from gateway.metrics.shelf import Shelf
+from gateway.metrics.worker import Metrics
 from gateway.probes import FreeProbes
 from gateway.pulse import Pulse
 from gateway.record import Recorder
 from gateway.request_lines import RequestLines
 from gateway.services import GatewayConfig, Services
+from gateway.traces import make_traces
 from gateway.upstream.addresses import AddressRules
 from gateway.upstream.litellm_wire import LiteLLMWire
 from gateway.upstream.openai_wire import OpenAIWire
 from gateway.upstream.sessions import Sessions
 from gateway.upstream.wire import Wire
 from rainymodel_site import env
+from rainymodel_site.alerts.job import watch
+from rainymodel_site.console.change.on_time import publish_on_time
 from rainymodel_site.log_output import STANDARD_ERROR
 from rainymodel_site.patience import read_patience
 from routing.addresses import read_allowed
@@ -48,6 +54,7 @@ def build_services(lifecycle: Lifecycle) -> Services:
         version=settings.VERSION,
         worker_id=str(uuid.uuid4()),
         dsn=settings.DATABASE_DSN,
+        metrics_token=env.text("RAINYMODEL_METRICS_TOKEN"),
         worker_number=int(os.environ.get("RAINYMODEL_WORKER_NUMBER", "0")),
         max_body_bytes=env.number("RAINYMODEL_MAX_BODY_BYTES", low=1024),
         ping_seconds=env.seconds("RAINYMODEL_PING_SECONDS", 15.0) or 15.0,
@@ -79,11 +86,14 @@ def build_services(lifecycle: Lifecycle) -> Services:
         wires=build_wires(),
         hosts=Hosts(tuple(settings.ALLOWED_HOSTS)),
         lifecycle=lifecycle,
+        metrics=Metrics(Shelf(settings.STATE_DIR / "metrics", config.worker_id), str(config.worker_number)),
         clock=clock,
         wall_clock=time.time,
         draw=draw,
         landing_page=landing_page,
         probes=free_probes(store, live, clock, draw),
+        beside=(partial(publish_on_time, pool), partial(watch, address_rules())),
+        traces=make_traces(env.text("OTEL_EXPORTER_OTLP_ENDPOINT"), settings.VERSION),
     )
     _built[:] = [services]
     return services

@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -10,7 +11,7 @@ from django.db.models import Max
 
 from routing.loader import load_rows
 from routing.models import Alias, Deployment, Route, SeededRow
-from routing.publish import publish_saved
+from routing.publish import CellsEmptied, PublishRefused, publish_saved
 
 OLLAMA = "http://localhost:11434"
 PROVIDER = "ollama-local"
@@ -34,7 +35,8 @@ def local_models(url: str = OLLAMA) -> tuple[str, ...]:
 def offer(models: Iterable[str], url: str = OLLAMA) -> bool:
     """Bring the models into the catalogue, behind what is there, and publish; False when nothing was new.
 
-    What an operator has changed or deleted since the first time stays so. Raises CatalogueError or PublishError.
+    What an operator has changed or deleted since the first time stays so. Where the draft cannot be published as it
+    is, they stay in it. Raises CatalogueError.
     """
     names = tuple(models)
     with transaction.atomic():
@@ -43,7 +45,8 @@ def offer(models: Iterable[str], url: str = OLLAMA) -> bool:
             for name in names:
                 changed |= _append(alias, f"{PROVIDER}/{name}")
         if changed:
-            publish_saved(AUTHOR)
+            with suppress(CellsEmptied, PublishRefused):
+                publish_saved(AUTHOR)
     return changed
 
 

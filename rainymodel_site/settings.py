@@ -4,6 +4,7 @@ import sys
 
 from rainymodel_site import env, logs
 from rainymodel_site.api.options import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401  (settings)
+from rainymodel_site.mail_settings import read_security, read_sender
 from rainymodel_site.sign_in_settings import read_client_secret, read_issuer
 from rainymodel_site.theme import UNFOLD  # noqa: F401  (a setting)
 
@@ -67,6 +68,7 @@ MIDDLEWARE = [
     "rainymodel_site.audit.ActorMiddleware",
     "accounts.oidc.recheck.SessionCheck",
     "rainymodel_site.queries.NulInQuery",
+    "rainymodel_site.queries.ForgedSelection",
 ]
 ROOT_URLCONF = "rainymodel_site.urls"
 ASGI_APPLICATION = "rainymodel_site.asgi.application"
@@ -130,6 +132,12 @@ OIDC_SESSION_AGE = 15 * 60  # seconds until the provider is asked again whether 
 KEY_PAUSE_DAYS = env.number("RAINYMODEL_KEY_PAUSE_DAYS", high=3650)
 LOGIN_URL = "/signin/"
 LOGIN_REDIRECT_URL = "/admin/"
+
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.number("EMAIL_PORT", low=1, high=65_535)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env.text("EMAIL_USER"), env.text("EMAIL_PASSWORD")
+EMAIL_USE_TLS, EMAIL_USE_SSL = read_security() == "starttls", read_security() == "tls"
+DEFAULT_FROM_EMAIL = read_sender()
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import structlog
 
 from rainymodel_site.preflight import CannotStart, check_room
+from rainymodel_site.understudy import CUE, Understudy
 from rainymodel_site.workers import READY, UNCONFIGURED, Slot, Worker, start_worker
 
 log = structlog.get_logger("rainymodel_site.supervisor")
@@ -45,6 +46,7 @@ class Supervisor:
         self._leaving: list[Worker] = []
         self._rolling: list[Slot] = []
         self._selector = selectors.DefaultSelector()
+        self._understudy = Understudy(listener, self._selector, clock)
         self._stopping_since: float | None = None
         self._was_ready = False
         self._exit_code = 0
@@ -59,6 +61,7 @@ class Supervisor:
         with self._signals():
             while not self._finished():
                 self._start_what_is_due()
+                self._stand_in()
                 self._wait()
                 self._reap()
                 self._roll()
@@ -70,6 +73,7 @@ class Supervisor:
         """Tell every worker to finish; nothing is started any more."""
         if self._stopping_since is None:
             self._stopping_since = self._clock()
+            self._understudy.leave()
             self._listener.close()  # so that the port is free as soon as the last worker leaves it
             for worker in self._workers():
                 self._dismiss(worker)
@@ -89,6 +93,18 @@ class Supervisor:
             if slot.worker is None and slot.due <= self._clock():
                 slot.worker = self._start(slot.number)
 
+    def _stand_in(self) -> None:
+        """While workers die again and again and none is even starting, clients are told so.
+
+        While one starts, requests wait in the listening socket's queue: most starts succeed.
+        """
+        if self._stopping_since is not None:
+            return
+        failing = any(slot.failures >= CUE for slot in self._slots)
+        nobody = not any(worker for slot in self._slots for worker in slot.workers())
+        due = min(slot.due for slot in self._slots)
+        self._understudy.play(failing and nobody, retry_after=due - self._clock())
+
     def _start(self, number: int) -> Worker:
         worker = start_worker(number, self._listener, self._app, self._clock())
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
@@ -99,6 +115,8 @@ class Supervisor:
         for key, _ in self._selector.select(self._patience_now()):
             if isinstance(key.data, Worker):
                 self._hear(key.data)
+            elif key.data is self._understudy:
+                self._understudy.attend(key.fileobj)
             else:
                 self._obey(self._signal_inbox.recv(64))
 
@@ -108,6 +126,7 @@ class Supervisor:
         moments += [
             worker.dismissed + self._patience for worker in self._workers() if worker.dismissed is not None
         ]
+        moments += self._understudy.moments()
         return max(0.0, min(moments) - now) if moments else None
 
     def _hear(self, worker: Worker) -> None:
@@ -154,6 +173,10 @@ class Supervisor:
             self.stop()
             return
         self._rolling = []
+        if code == 0 and worker.ready:  # somebody else told it to finish, and it did so in order
+            log.warning("worker ended", number=slot.number, pid=worker.process.pid)
+            slot.due = self._clock()
+            return
         wait = slot.back_off(worker, self._clock())
         log.error("worker died", number=slot.number, pid=worker.process.pid, exit=code, restart_in=wait)
 

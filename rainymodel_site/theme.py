@@ -21,6 +21,11 @@ PRIMARY = (
 )
 
 
+def on_overview(request: HttpRequest) -> bool:
+    """Whether this is the first page; every other page lies below it."""
+    return request.path == "/admin/"
+
+
 def on_providers(request: HttpRequest) -> bool:
     """Whether a page belongs to the providers: their own, and what the console does for one of them."""
     own = ("/admin/routing/provider/", "/admin/console/discover/")
@@ -38,6 +43,34 @@ def on_upstreams(request: HttpRequest) -> bool:
     return request.path.startswith("/admin/console/upstreams/")
 
 
+def on_alerts(request: HttpRequest) -> bool:
+    """Whether a page is about rules of alerts, or about where their messages go."""
+    return request.path.startswith("/admin/rainymodel_site/alert")
+
+
+def on_draft(request: HttpRequest) -> bool:
+    """Whether a page is about the draft as a whole."""
+    return request.path.startswith("/admin/console/draft/")
+
+
+def draft_differs(request: HttpRequest) -> bool:
+    """Whether there is anything that nobody has published; looked up once for a page."""
+    # Django's models come after the settings, which this module belongs to.
+    from rainymodel_site.console.change.mark import has_unpublished
+
+    if not request.user.has_perm("routing.view_cataloguerevision"):
+        return False
+    known: bool | None = getattr(request, "_draft_differs", None)
+    if known is None:
+        known = request._draft_differs = has_unpublished()  # type: ignore[attr-defined]
+    return known
+
+
+def draft_equals(request: HttpRequest) -> bool:
+    """The opposite of `draft_differs`: the sidebar shows one entry or the other."""
+    return not draft_differs(request)
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "RainyModel",
     "SITE_HEADER": "RainyModel",
@@ -47,11 +80,22 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/rainymodel/mark.svg"}],
     "STYLES": ["/static/rainymodel/admin.css"],
+    "DASHBOARD_CALLBACK": "rainymodel_site.overview.page.dashboard",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
+            {
+                "items": [
+                    {
+                        "title": "Overview",
+                        "icon": "space_dashboard",
+                        "link": "/admin/",
+                        "active": on_overview,
+                    }
+                ]
+            },
             {
                 "title": "Catalogue",
                 "items": [
@@ -70,6 +114,22 @@ UNFOLD: dict[str, Any] = {
                     },
                     {"title": "Policies", "icon": "rule", "link": "/admin/routing/tierpolicy/"},
                     {"title": "Tiers", "icon": "stairs", "link": "/admin/routing/tier/"},
+                    {
+                        "title": "Draft",
+                        "icon": "difference",
+                        "link": "/admin/console/draft/",
+                        "active": on_draft,
+                        "permission": draft_equals,
+                    },
+                    {
+                        "title": "Draft",
+                        "icon": "difference",
+                        "link": "/admin/console/draft/",
+                        "active": on_draft,
+                        "badge": "not published",
+                        "badge_variant": "warning",
+                        "permission": draft_differs,
+                    },
                     {"title": "Revisions", "icon": "history", "link": "/admin/routing/cataloguerevision/"},
                 ],
             },
@@ -77,12 +137,21 @@ UNFOLD: dict[str, Any] = {
                 "title": "Traffic",
                 "items": [
                     {"title": "Requests", "icon": "receipt_long", "link": "/admin/gateway/requestlog/"},
+                    {"title": "Health", "icon": "monitor_heart", "link": "/admin/console/health/"},
                     {
                         "title": "Upstreams",
                         "icon": "electrical_services",
                         "link": "/admin/console/upstreams/",
                         "active": on_upstreams,
                     },
+                    {
+                        "title": "Alerts",
+                        "icon": "notifications",
+                        "link": "/admin/rainymodel_site/alertrule/",
+                        "active": on_alerts,
+                    },
+                    {"title": "Explain", "icon": "help", "link": "/admin/console/explain/"},
+                    {"title": "What if", "icon": "fork_right", "link": "/admin/console/what-if/"},
                     {"title": "Workers", "icon": "dns", "link": "/admin/gateway/worker/"},
                     {
                         "title": "Refused rows",
@@ -105,6 +174,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "My keys", "icon": "vpn_key", "link": "/keys/"},
                     {"title": "My usage", "icon": "monitoring", "link": "/usage/"},
+                    {"title": "Playground", "icon": "science", "link": "/playground/"},
                 ],
             },
         ],

@@ -7,8 +7,11 @@ from django.http import Http404, HttpRequest
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from rainymodel_site.status.views import status_json, status_page
+
 handler500 = "rainymodel_site.failures.failed"
-PAGE_PREFIXES = "admin|api|auth|keys|signin|signout|static|ui|usage"  # first path segments that Django serves
+# The first path segments that Django serves.
+PAGE_PREFIXES = "admin|api|auth|keys|playground|signin|signout|static|status|ui|usage"
 
 
 def not_here(request: HttpRequest) -> NoReturn:
@@ -23,7 +26,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
     path("", include("rainymodel_site.keys.urls")),
+    path("", include("rainymodel_site.playground.urls")),
     path("api/", include("rainymodel_site.api.urls")),
+    path("status/", status_page),
+    path("status", status_page),
+    path("status/json", status_json),
     # Where litellm's admin is; people who come from there look for ours there.
     path("ui/", RedirectView.as_view(url="/admin/")),
 ]

@@ -89,6 +89,7 @@ def _provider(entry: Entry, surroundings: Surroundings) -> Provider:
         ),
         breaker=BreakerRules(entry["open_after"], entry["open_for"]),
         concurrency_limit=entry["concurrency_limit"],
+        quota_window=entry.get("quota_window"),  # documents of before it lack it
         unready=state.unready,
         why=state.why if state.unready else "",
         access=access_mark(entry, surroundings),

@@ -8,7 +8,9 @@ from django.db import models
 from routing.models import Alias, Deployment, PolicyStep, Price, Provider, Route, Tier, TierPolicy
 
 # Everything else in models/ is about publishing itself, or secret.
-NOT_PUBLISHED = frozenset({"ProviderSecret", "CatalogueRevision", "PublishingSwitch", "SeededRow"})
+NOT_PUBLISHED = frozenset(
+    {"ProviderSecret", "CatalogueRevision", "PublishingSwitch", "ScheduledPublication", "SeededRow"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ TABLES = (
             "concurrency_limit",
             "open_after",
             "open_for",
+            "quota_window",
             "enabled",
         ),
     ),

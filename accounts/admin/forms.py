@@ -58,7 +58,9 @@ class ApiKeyForm(forms.ModelForm):
             "concurrent_requests",
             "usd_per_day",
             "usd_per_month",
+            "max_body_mb",
             "networks",
+            "store_prompts",
         )
 
     def clean_expires_at(self) -> Any:

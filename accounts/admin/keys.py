@@ -86,8 +86,9 @@ class ApiKeyAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": (("label", "owner"), "expires_at")}),
         ("What it may use", {"fields": ("aliases", "policies", ("highest_tier", "direct_calls"))}),
-        ("How much", {"fields": LIMIT_FIELDS}),
+        ("How much", {"fields": (*LIMIT_FIELDS, "max_body_mb")}),
         ("From where", {"fields": ("networks",)}),
+        ("What is kept", {"fields": ("store_prompts",)}),
     )
     readonly_fields = ("key", "state_label", "created_at", "last_used_at", "revoked_at", "exposed_at")
 

@@ -49,16 +49,18 @@ class Reservation:
     def settle(self, used: Callable[[Rule], int], kinds: frozenset[str] = KINDS) -> None:
         """Replace what was set aside by what was used, for rules of these kinds; a second call changes nothing."""
         held, self.held = self.held, []
+        now = self.ledger.now()
         for part in held:
             allowance, amount = part
             if allowance.rule.kind in kinds:
-                self.ledger.settle(allowance, amount, used(allowance.rule))
+                self.ledger.settle(allowance, amount, used(allowance.rule), now)
             else:
                 self.held.append(part)
 
     def release(self) -> None:
         """Nothing was used."""
-        self.settle(lambda rule: 0)
+        if self.held:
+            self.settle(lambda rule: 0)
 
 
 @dataclass(slots=True)
@@ -123,7 +125,7 @@ class Ledger:
         held = []
         for rule, amount in demands:
             allowance = self.allowance(rule)
-            if allowance.lacks(amount):
+            if 0 < amount > allowance.free:  # as Allowance.lacks has it; this is on every request's way
                 return None
             held.append((allowance, amount))
         return self._take(held)
@@ -150,9 +152,9 @@ class Ledger:
             await asyncio.sleep(SECOND_LOOK)
         raise AssertionError("the second look decides")
 
-    def settle(self, allowance: Allowance, amount: int, used: int) -> None:
-        """See Reservation.settle."""
-        allowance.settle(amount, used, self.now())
+    def settle(self, allowance: Allowance, amount: int, used: int, now: float) -> None:
+        """See Reservation.settle; `now` is this ledger's."""
+        allowance.settle(amount, used, now)
         self._active[id(allowance)] = allowance
         if allowance.rule.kind == "running" and allowance.rule.limit < SMALL:
             self._wake.set()

@@ -62,6 +62,14 @@ def test_every_kind_of_change_counts_once():
     assert number() == before + 4
 
 
+def test_another_limit_for_bodies_is_told():
+    row, _ = key_of(person())
+    with listening() as listener:
+        before = number()
+        ApiKey.objects.filter(pk=row.pk).update(max_body_mb=20)
+        assert (number(), heard(listener)) == (before + 1, [str(before + 1)])
+
+
 def test_use_is_no_change():
     row, _ = key_of(person())
     with listening() as listener:

@@ -67,13 +67,14 @@ def test_limits_and_lists_are_stored(admin: Client):
         filled(
             admin,
             requests_per_minute="60",
+            max_body_mb="50",
             aliases="rainymodel/auto,\nclaude-*, ",
             networks="10.0.0.0/8",
         ),
     )
 
     row = ApiKey.objects.get()
-    assert row.requests_per_minute == 60
+    assert (row.requests_per_minute, row.max_body_mb) == (60, 50)
     assert (row.aliases, row.networks) == (["rainymodel/auto", "claude-*"], ["10.0.0.0/8"])
 
 
@@ -88,6 +89,8 @@ def test_limits_and_lists_are_stored(admin: Client):
         ("requests_per_minute", "99999999999"),
         ("concurrent_requests", "0"),
         ("concurrent_requests", "10001"),
+        ("max_body_mb", "51"),
+        ("max_body_mb", "0"),
         ("networks", "10.0.0.1/8"),
         ("networks", "10.0.0.0/8, somewhere"),
         ("aliases", "two words"),

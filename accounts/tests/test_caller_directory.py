@@ -41,6 +41,7 @@ def test_a_key_becomes_a_caller_with_its_owner_and_its_limits():
         usd_per_day=Decimal("1.5"),
         networks=["10.0.0.0/8"],
         store_prompts=True,
+        max_body_mb=50,
     )
     with lobby(defaults=Defaults(600, 32)) as gate:
         caller = gate.enter(text)
@@ -64,6 +65,7 @@ def test_a_key_becomes_a_caller_with_its_owner_and_its_limits():
         False,
         "database",
     )
+    assert caller.max_body_bytes == 50 * 1024 * 1024
     assert caller.may_call_from("10.1.1.1") and not caller.may_call_from("192.0.2.1")
 
 
@@ -73,7 +75,7 @@ def test_a_key_without_restrictions_has_none():
         caller = gate.enter(text)
 
     assert (caller.aliases, caller.policies, caller.highest_tier, caller.networks) == (None, None, None, ())
-    assert (caller.requests_per_minute, caller.expires_at) == (None, None)
+    assert (caller.requests_per_minute, caller.expires_at, caller.max_body_bytes) == (None, None, None)
 
 
 def test_a_known_key_is_answered_from_memory_for_thirty_seconds():

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from accounts.ledger.ledger import Exceeded, Ledger, LedgerUnavailable
+from accounts.ledger.lost import settle_lost
 from accounts.ledger.rules import MONEY, Rule, dollars, nano, period_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -241,3 +242,57 @@ def test_a_month_is_the_calendars(now: float, month: int):
 )
 def test_money_is_told_as_people_read_it(usd: str, text: str):
     assert dollars(nano(Decimal(usd))) == text
+
+
+async def dead_worker(*names: str) -> None:
+    """The uses of a worker that has been silent for long, in the order in which it wrote them."""
+    async with await psycopg.AsyncConnection.connect(conninfo(), autocommit=True) as opened:
+        await opened.execute(
+            "WITH dead AS (INSERT INTO accounts_lessee"
+            " VALUES (gen_random_uuid(), now() - interval '1 hour') RETURNING id)"
+            " INSERT INTO accounts_use SELECT name, %s, dead.id, 5 FROM dead, unnest(%s::text[]) AS name",
+            (period_of("day", time.time()), list(names)),
+        )
+
+
+async def test_two_burials_at_once_do_not_block_each_other():
+    async with (
+        await psycopg.AsyncConnection.connect(conninfo()) as first,
+        await psycopg.AsyncConnection.connect(conninfo()) as second,
+    ):
+        await dead_worker("key:a:day")
+        await first.execute("SELECT accounts_ledger_bury(NULL)")
+        await dead_worker("key:b:day", "key:a:day")
+        waiting = asyncio.ensure_future(second.execute("SELECT accounts_ledger_bury(NULL)"))
+        while await rows("SELECT count(*)::int FROM pg_locks WHERE NOT granted") == [(0,)]:
+            await asyncio.sleep(0.01)
+        await dead_worker("key:b:day")
+        await first.execute("SELECT accounts_ledger_bury(NULL)")
+        await first.commit()
+        await waiting
+        await second.commit()
+
+    assert await rows("SELECT name, sum(amount)::int FROM accounts_use GROUP BY name ORDER BY name") == [
+        ("key:a:day", 10),
+        ("key:b:day", 10),
+    ]
+    assert await rows("SELECT count(DISTINCT lessee) FROM accounts_use") == [(1,)]
+
+
+async def test_burials_and_lost_requests_book_the_same_names_at_once():
+    names = [f"key:{letter}:day" for letter in "abcdefgh"]
+    day = period_of("day", time.time())
+
+    async def bury(number: int) -> None:
+        order = random.Random(number).sample(names, len(names))
+        await dead_worker(*order)
+        await rows("SELECT accounts_ledger_bury(NULL)")
+
+    async def settle(number: int) -> None:
+        async with await psycopg.AsyncConnection.connect(conninfo()) as opened:
+            order = random.Random(number).sample(names, len(names))
+            await settle_lost(opened, [(name, day, 5) for name in order])
+
+    await asyncio.gather(*(act(number) for number in range(12) for act in (bury, settle)))
+
+    assert await rows("SELECT DISTINCT sum(amount)::int FROM accounts_use GROUP BY name") == [(120,)]

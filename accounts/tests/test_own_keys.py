@@ -31,6 +31,7 @@ def refused(act: Any, *args: Any, **fields: Any) -> dict[str, list[str]]:
 def many_keys(owner: User, count: int) -> None:
     for number in range(count):
         key_of(owner, f"key {number}")
+    ApiKey.objects.update(created_at=timezone.now() - timedelta(hours=1))
 
 
 def test_a_new_key_has_its_limits_and_its_text_opens_it(settings: Any):
@@ -192,6 +193,7 @@ def test_a_rolled_key_passes_on_its_label_and_its_limits():
         networks=["10.0.0.0/8"],
         expires_at=soon,
         store_prompts=True,
+        max_body_mb=20,
     )
     new, made = own_keys.roll(old, ROSA, timedelta(days=7))
 
@@ -306,3 +308,28 @@ def test_an_expired_key_comes_back_only_where_there_is_room():
 
     own_keys.revoke(ApiKey.objects.filter(label="key 0").get(), ROSA)
     assert own_keys.change(row, ROSA, expires_at=None).state == "active"
+
+
+def test_a_person_makes_twenty_keys_a_minute_and_no_more_but_revokes_any():
+    rosa = person("rosa")
+    for _ in range(own_keys.MOST_A_MINUTE):
+        row, _ = own_keys.create(rosa, ROSA, "again")
+        own_keys.revoke(row, ROSA)
+    kept = ApiKey.objects.first()
+    assert kept is not None
+    with pytest.raises(own_keys.TooOften, match="20 keys were made within a minute"):
+        own_keys.create(rosa, ROSA, "once more")
+
+    ApiKey.objects.filter(pk=kept.pk).update(created_at=timezone.now() - timedelta(seconds=61))
+    row, _ = own_keys.create(rosa, ROSA, "later")
+    with pytest.raises(own_keys.TooOften):
+        own_keys.roll(row, ROSA)
+    assert own_keys.revoke(row, ROSA).state == "revoked"
+
+
+def test_the_keys_of_programs_are_made_as_fast_as_an_operator_likes():
+    robot = person("robot", Role.SERVICE)
+    for _ in range(own_keys.MOST_A_MINUTE + 1):
+        own_keys.create(robot, ROSA, "one of many")
+
+    assert ApiKey.objects.count() == own_keys.MOST_A_MINUTE + 1

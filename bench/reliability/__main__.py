@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.__main__ import say
 from bench.loads import CannotMeasure
-from bench.reliability import chaos, soak, trials
+from bench.reliability import chaos, publishing, soak, trials
 from bench.reliability.asking import Client
 from bench.reliability.figures import Figure, keep
 from bench.reliability.ground import Ground, ground
@@ -95,6 +95,13 @@ def try_rolling(streams: int) -> list[Figure]:
         ]
 
 
+def try_publishing(scale: publishing.Scale) -> list[Figure]:
+    """Catalogues published under load."""
+    with ground() as here:
+        say(f"{scale.publications} publications while {scale.streams} streams run")
+        return [with_client(here, lambda here, client: publishing.publishing(here, client, scale))]
+
+
 def try_chaos(scale: chaos.Scale) -> list[Figure]:
     """Workers killed and Postgres frozen under load."""
     with ground() as here:
@@ -112,11 +119,24 @@ def try_soak(scale: soak.Scale) -> list[Figure]:
 PARTS: dict[str, Callable[[Any], list[Figure]]] = {
     "trials": try_failing_upstreams,
     "rolling": try_rolling,
+    "publishing": try_publishing,
     "chaos": try_chaos,
     "soak": try_soak,
 }
-FULL = {"trials": trials.FULL, "rolling": 200, "chaos": chaos.FULL, "soak": soak.FULL}
-SHORT = {"trials": trials.SHORT, "rolling": 20, "chaos": chaos.SHORT, "soak": soak.SHORT}
+FULL = {
+    "trials": trials.FULL,
+    "rolling": 200,
+    "publishing": publishing.FULL,
+    "chaos": chaos.FULL,
+    "soak": soak.FULL,
+}
+SHORT = {
+    "trials": trials.SHORT,
+    "rolling": 20,
+    "publishing": publishing.SHORT,
+    "chaos": chaos.SHORT,
+    "soak": soak.SHORT,
+}
 
 
 def with_client(here: Ground, attempt: Try) -> Figure:

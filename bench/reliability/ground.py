@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,6 +44,7 @@ class Ground:
     upstream_port: int
     dsn: str
     postgres: Path
+    environment: dict[str, str] = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -107,7 +108,7 @@ def ground(workers: int = 2, environment: Mapping[str, str] = NOTHING) -> Iterat
         server = stack.enter_context(process("manage.py", "serve", environment=settings, output=output))
         wait_until_ready(server, port, log)
         upstream_port = int(base_url.split(":")[2].split("/")[0])
-        yield Ground(port, key, server, upstream_port, database.dsn, root / "postgres")
+        yield Ground(port, key, server, upstream_port, database.dsn, root / "postgres", settings)
 
 
 def prepared(rows: Mapping[str, Any], environment: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.reliability import chaos
-from bench.reliability.__main__ import SHORT, try_chaos, try_rolling, try_soak
+from bench.reliability.__main__ import SHORT, try_chaos, try_publishing, try_rolling, try_soak
 from bench.reliability.asking import Client, read_json, read_stream
 from bench.reliability.figures import Figure, keep
 from bench.reliability.ground import ground
@@ -37,6 +37,13 @@ def test_nobody_notices_that_workers_are_replaced():
     (figure,) = try_rolling(SHORT["rolling"])
 
     assert figure.holds, figure
+
+
+def test_nobody_notices_that_catalogues_are_published():
+    (figure,) = try_publishing(SHORT["publishing"])
+
+    assert figure.found.startswith("0 failed")
+    assert "never" not in figure.found  # how soon depends on how busy the machine is
 
 
 @pytest.mark.fault("I09", "I03")

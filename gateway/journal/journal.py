@@ -192,9 +192,11 @@ class Journal:
         return True
 
     def _keep(self, segment: Segment) -> None:
-        """Have it for the next time, if none is there; else it goes."""
+        """Have it for the next time, if none is there; else it goes. Nobody may read its old records again: their
+        ends may be gone, and the log may have forgotten their rows.
+        """
         if self._spare is None and segment.size == self._size:
-            self._spare = segment
+            self._spare = segment.blank()
             self._note_room()
         else:
             segment.remove()

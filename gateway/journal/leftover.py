@@ -81,7 +81,8 @@ class Leftover:
     def _note(self, kind: int, values: list[Any]) -> None:
         if kind == ADMITTED:
             known = dict(zip(self._names["admission"], values[1:], strict=True))
-            self._unfinished[known["id"]] = Unfinished(known)
+            # A copy comes before that of its plan, which the death may have kept away.
+            self._unfinished.setdefault(known["id"], Unfinished(known))
             self._count(known["id"], admitted=values[0])
         elif kind == PLANNED and values[0] in self._unfinished:
             plan = dict(zip(self._names["plan"], values[3:], strict=True))

@@ -47,6 +47,11 @@ class Segment:
         self.end = TOP.size
         return self
 
+    def blank(self) -> Self:
+        """What is in it is of no more use: as if it had never been begun."""
+        self._map[: TOP.size] = bytes(TOP.size)
+        return self
+
     def append(self, kind: int, payload: bytes) -> bool:
         """Add a record; False when there is no room for it."""
         begin = self.end

@@ -80,13 +80,19 @@ class Tally:
         """The database has these; minutes in which nothing is left to happen are put away."""
         for minute, each in numbers.items():
             minute.told = each
-            if minute is not self._minute and not minute.pending and minute.numbers == each:
-                self._quiet[minute.begins] = self._changing.pop(minute.begins, minute)
+            if minute is not self._minute:
+                self._put_away(minute)
+
+    def _put_away(self, minute: Minute) -> None:
+        """Keep a minute in which nothing is left to happen out of what is looked at for every batch."""
+        if not minute.pending and minute.numbers == minute.told:
+            self._quiet[minute.begins] = self._changing.pop(minute.begins, minute)
         while len(self._quiet) > REMEMBERED:
             del self._quiet[next(iter(self._quiet))]
 
     def _turn_to(self, id: str) -> None:
         begins = minute_of(id)
+        self._put_away(self._minute)
         self._low, self._high = str(id_floor(begins)), str(id_floor(begins + MINUTE))
         known = self._changing.get(begins) or self._quiet.pop(begins, None) or Minute(begins)
         self._minute = self._changing[begins] = known

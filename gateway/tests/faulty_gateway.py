@@ -88,7 +88,7 @@ def faulty_gateway(
     """The gateway in front of one scripted upstream, `sun`. `more` makes rows from its base URL."""
     limits = dict(faults) if isinstance(faults, Mapping) else {fault: {} for fault in faults}
     port = free_port()
-    with scripted_upstream(name="sun") as sun, fresh_database() as dsn:
+    with scripted_upstream(name="sun") as sun, fresh_database(migrated=True) as dsn:
         variables = {
             **gateway_variables(state, dsn, port),
             "RAINYMODEL_PING_SECONDS": "60",

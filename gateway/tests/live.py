@@ -20,10 +20,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from bench.ports import free_port
+from gateway.tests.prepare import MIGRATED
 from gateway.upstream.scripted import ScriptedUpstream, scripted_upstream
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 # Failures before content. Some put a provider on hold, so each is played at a provider of its own, once for each shape.
 TRIALS = (
     "status:code=500",
@@ -276,7 +277,7 @@ def live_gateway(
     with (
         scripted_upstream(name="sun") as sun,
         scripted_upstream(name="rain") as rain,
-        fresh_database() as dsn,
+        fresh_database(migrated=True) as dsn,
     ):
         upstreams = {"sun": sun, "rain": rain}
         variables = {
@@ -355,12 +356,16 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path, pat
 
 
 @contextlib.contextmanager
-def fresh_database() -> Iterator[str]:
-    """An empty database beside the one that pytest uses; dropped at the end."""
+def fresh_database(*, migrated: bool = False) -> Iterator[str]:
+    """An empty database beside the one that pytest uses; dropped at the end. `migrated`: it may have
+    its tables already, which spares whoever prepares it a second.
+    """
     admin = os.environ["DATABASE_URL"]
     database = f"live_{uuid.uuid4().hex}"
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {database}")
+        known = "SELECT FROM pg_database WHERE datname = %s"
+        has_tables = migrated and connection.execute(known, (MIGRATED,)).fetchone() is not None
+        connection.execute(f"CREATE DATABASE {database} TEMPLATE {MIGRATED if has_tables else 'template1'}")
     try:
         yield make_conninfo(admin, dbname=database)
     finally:

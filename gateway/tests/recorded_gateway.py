@@ -47,7 +47,7 @@ def recorded_gateway(
 ) -> Iterator[LiveGateway]:
     """The gateway in front of one scripted upstream, whose name in the result is `sun`."""
     port = free_port()
-    with scripted_upstream(name="sun") as sun, fresh_database() as dsn:
+    with scripted_upstream(name="sun") as sun, fresh_database(migrated=True) as dsn:
         variables = gateway_variables(state, dsn, port)
         keys = prepare(variables, catalogue(sun, samples, more or {}))
         with serving("uvicorn", port, variables, state) as process:

@@ -207,7 +207,7 @@ def test_a_stream_many_times_slower_than_its_past_goes_behind_its_twin_and_opens
     sun = gateway.upstreams["sun"]
     sun.play("brown-sse", "ok")
     fast = [ask(gateway, "brown-sse", "sse") for _ in range(25)]
-    sun.play("brown-sse", "slow:first=1.2,chunk=0,chunks=2")
+    sun.play("brown-sse", "slow:first=2.5,chunk=0,chunks=2")
     slow = [ask(gateway, "brown-sse", "sse") for _ in range(2)]
     after = [ask(gateway, "brown-sse", "sse") for _ in range(3)]
 

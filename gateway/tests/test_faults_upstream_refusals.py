@@ -58,12 +58,13 @@ SMALL = "context_length:limit=100"
 
 def windows(base_url: str) -> dict[str, Any]:
     """Aliases whose upstreams differ in what they can do: window sizes, tools."""
-    names = ("small", "smaller", "large", "dumb", "dumber", "clever")
+    names = ("small", "smaller", "wider", "large", "dumb", "dumber", "clever")
     return {
         "providers": {name: provider(name, base_url) for name in names},
         "deployments": {
             "small": deployment("small", SMALL, context_window=1000),
             "smaller": deployment("smaller", "ok", context_window=900),
+            "wider": deployment("wider", SMALL, context_window=2000),
             "large": deployment("large", "ok", context_window=5000),
             "dumb": deployment("dumb", "tools_unsupported"),
             "dumber": deployment("dumber", "ok") | {"capabilities": []},
@@ -71,6 +72,7 @@ def windows(base_url: str) -> dict[str, Any]:
         },
         "aliases": {
             "windows": {"listed": False, "routes": ["small", "smaller", "large"]},
+            "two-refusals": {"listed": False, "routes": ["small", "wider", "large"]},
             "one-window": {"listed": False, "routes": ["small", "smaller"]},
             "skills": {"listed": False, "routes": ["dumb", "dumber", "clever"]},
         },
@@ -184,6 +186,16 @@ def test_a_prompt_too_long_is_asked_of_larger_windows_only(gateway: LiveGateway,
         "small",
         "large",
     ]
+
+
+@pytest.mark.fault("U20")
+@BOTH
+def test_a_prompt_too_long_for_a_larger_window_too_is_asked_of_nobody_else(gateway: LiveGateway, shape: str):
+    answer = ask(gateway, "two-refusals", shape)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
+    tried = [each for each in attempts(gateway, answer) if "skipped" not in each]
+    assert [each["deployment"] for each in tried] == ["small", "wider"]
 
 
 @pytest.mark.fault("U20")

@@ -77,7 +77,7 @@ def catalogue(base_url: str) -> dict[str, Any]:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
     """Two workers, whose upstreams are all one scripted one, `sun`."""
     port, state = free_port(), tmp_path_factory.mktemp("states")
-    with scripted_upstream(name="sun") as sun, fresh_database() as dsn:
+    with scripted_upstream(name="sun") as sun, fresh_database(migrated=True) as dsn:
         variables = {
             **os.environ,
             "RAINYMODEL_ENV": "development",

@@ -9,7 +9,7 @@ import pytest
 from gateway.journal.directory import take_over
 from gateway.journal.journal import LARGEST, SMALLEST, Journal
 from gateway.journal.leftover import Leftover
-from gateway.journal.records import ADMITTED, ENDED, NAMES, PLANNED, completed
+from gateway.journal.records import ADMITTED, ENDED, NAMES, PLANNED, admission, completed, planned
 from gateway.journal.segment import Segment, records
 from gateway.log_rows import COLUMNS, LogEntry
 from gateway.record import Recorder
@@ -150,6 +150,35 @@ def test_a_running_request_is_copied_to_where_it_stays_when_its_segment_goes(tmp
 
     [(row, holds)] = leftover.lost()
     assert (orjson.loads(row)["id"], orjson.loads(row)["key_label"], holds) == (long, "long", HOLDS)
+
+
+def test_a_death_within_that_copy_forgets_nothing_of_the_plan(tmp_path: Path) -> None:
+    long = entry(key_label="long")
+    (tmp_path / "dead").mkdir()
+    segment = Segment(tmp_path / "dead" / "0.segment", SMALLEST).begin(1)
+    for kind, record in (
+        (ADMITTED, admission(long, 1)), (PLANNED, planned(long, ["sun/ok"], HOLDS)), (ADMITTED, admission(long, 1)),
+    ):  # fmt: skip
+        segment.append(kind, record)
+    leftover, _ = left_by(tmp_path, "dead")
+
+    [(row, holds)] = leftover.lost()
+    assert (orjson.loads(row)["key_label"], holds) == ("long", HOLDS)
+
+
+def test_a_segment_kept_for_the_next_filling_tells_nothing_of_the_last(tmp_path: Path) -> None:
+    def act(recorder: Recorder) -> None:
+        journal = recorder.journal
+        assert journal is not None
+        while journal.number < 4:
+            write_rows(journal, 100)
+        journal.tidy(journal.number)
+
+    killed_worker(tmp_path, act)
+    leftover, _ = left_by(tmp_path)
+
+    assert len(segments(tmp_path)) == 2
+    assert len(leftover.segments()) == 1
 
 
 def test_segments_with_rows_that_wait_and_those_behind_them_stay(tmp_path: Path) -> None:

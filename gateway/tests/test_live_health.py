@@ -1,17 +1,23 @@
 """What a worker takes for an attempt it gives back; what it notes of its upstreams, and orders it keeps."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
 from psycopg_pool import AsyncConnectionPool
 from structlog.testing import capture_logs
 
 from gateway.live import Live
 from gateway.states.orders import Order, Orders
 from gateway.states.standing import FINE, standing
+from gateway.upstream.classify import seconds_to_probe
 from routing.engine.outcome import WORKED, Fault, Outcome
 from routing.engine.snapshot import BreakerRules, Deployment, Provider, Snapshot, Tier
 
 TIER = Tier("free", "Free", "free", 1)
 LEFT = Outcome(Fault.CLIENT, "cancelled")
 BROKEN = Outcome(Fault.UNHEALTHY, "server_error")
+USED_UP = Outcome(Fault.QUOTA, "quota_exhausted", 402)
 REFUSED = Outcome(Fault.CREDENTIAL, "credential_refused", 401)
 
 
@@ -22,10 +28,16 @@ class Clock:
         return self.now
 
 
-def live_and_deployment(limit: int | None = None) -> tuple[Live, Deployment, Clock]:
+def live_and_deployment(
+    limit: int | None = None, quota_window: str | None = None
+) -> tuple[Live, Deployment, Clock]:
     clock = Clock()
     provider = Provider(
-        "sun", "sun", breaker=BreakerRules(open_after=1, open_for=10), concurrency_limit=limit
+        "sun",
+        "sun",
+        breaker=BreakerRules(open_after=1, open_for=10),
+        concurrency_limit=limit,
+        quota_window=quota_window,
     )
     return Live(clock, lambda: 1.0), Deployment("sun/ok", provider, "ok", TIER), clock
 
@@ -50,6 +62,61 @@ def test_the_probe_of_a_half_open_circuit_is_one_and_is_given_back():
     live.end(deployment, LEFT, probe=probe)
 
     assert live.health.skip_reason(deployment, clock.now)[0] == ""
+
+
+def test_a_late_probe_leaves_the_one_that_began_after_an_operators_order():
+    live, deployment, clock = live_and_deployment()
+    live.end(deployment, BROKEN, probe=live.begin(deployment))
+    clock.now += 11
+    late = live.begin(deployment)
+    live.open(deployment, clock.now + 5)
+    clock.now += 6
+    newer = live.begin(deployment)
+    assert late and newer
+
+    live.end(deployment, LEFT, probe=late)
+    assert live.health.skip_reason(deployment, clock.now)[0] == "circuit_open"
+
+    live.end(deployment, LEFT, probe=newer)
+    assert live.health.skip_reason(deployment, clock.now)[0] == ""
+
+
+@pytest.mark.fault("U16")
+@pytest.mark.parametrize(("window", "longest"), [(None, 900), ("day", 3600), ("month", 3600)])
+def test_a_used_up_quota_holds_for_the_providers_window_where_the_upstream_names_none(
+    window: str | None, longest: int
+):
+    live, deployment, clock = live_and_deployment(quota_window=window)
+    before = None if window is None else seconds_to_probe(datetime.now(UTC), window)
+
+    live.note(deployment, USED_UP)
+
+    reason, seconds = live.health.skip_reason(deployment, clock.now)
+    assert reason == "held"
+    assert seconds <= longest
+    assert seconds == pytest.approx(before or 900, abs=5)
+
+    told, _, _ = live_and_deployment(quota_window=window)
+    told.note(deployment, replace(USED_UP, retry_after=40.0))
+    assert told.health.skip_reason(deployment, clock.now) == ("held", pytest.approx(40.0))
+
+
+@pytest.mark.fault("U16")
+@pytest.mark.parametrize(
+    ("window", "moment", "seconds"),
+    [
+        ("day", datetime(2026, 11, 30, 9, tzinfo=UTC), 3600),
+        ("day", datetime(2026, 11, 29, 23, 50, tzinfo=UTC), 600),
+        ("month", datetime(2026, 11, 29, 23, 50, tzinfo=UTC), 3600),
+        ("month", datetime(2026, 12, 31, 23, 50, tzinfo=UTC), 600),
+        ("month", datetime(2028, 2, 29, 23, 59, 59, 900_000, tzinfo=UTC), 1),
+    ],
+    ids=str,
+)
+def test_credits_are_asked_for_once_an_hour_and_when_their_window_ends(
+    window: str, moment: datetime, seconds: float
+):
+    assert seconds_to_probe(moment, window) == seconds
 
 
 def test_two_good_probes_close_the_circuit():

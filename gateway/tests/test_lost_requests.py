@@ -13,6 +13,9 @@ import pytest
 from accounts.ledger.ledger import Ledger
 from accounts.ledger.lost import holds_of
 from accounts.ledger.rules import Rule, bucket_of, period_of
+from gateway.journal.journal import SMALLEST
+from gateway.journal.records import ADMITTED
+from gateway.journal.segment import Segment
 from gateway.log_writer import LogWriter
 from gateway.record import Recorder
 from gateway.sweeper import forget, sweep_once
@@ -169,6 +172,17 @@ async def test_a_bad_row_of_a_dead_worker_is_set_aside_and_the_others_are_writte
     assert await fetch("SELECT count(*) FROM gateway_requestlog") == [(500,)]
     assert await fetch("SELECT count(*) FROM gateway_deadletter") == [(1,)]
     assert await counted() == [(501, 0, 0)]
+
+
+async def test_a_journal_that_nobody_can_read_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    (tmp_path / "0-first").mkdir()
+    segment = Segment(tmp_path / "0-first" / "0.segment", SMALLEST).begin(1)
+    segment.append(ADMITTED, b'["of a version with other records"]')
+    killed_worker(tmp_path, three_requests)
+
+    assert await sweep(tmp_path) == 1
+    assert await rows() == ALL
+    assert [each.name for each in tmp_path.iterdir()] == ["0-first"]
 
 
 async def test_money_and_tokens_that_are_set_aside_are_held_and_what_ends_with_the_worker_is_not() -> None:

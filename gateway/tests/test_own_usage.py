@@ -11,7 +11,7 @@ from accounts.caller import Defaults, token_caller, token_key_id
 from accounts.models import User
 from accounts.tests.people import key_of, person
 from gateway.models import RequestLog
-from gateway.own_usage import Sums, daily, month_to_date, requests_of, total
+from gateway.own_usage import MOST_ROWS, Sums, daily, month_to_date, requests_of, total
 from gateway.uuid7 import IdMaker
 
 pytestmark = pytest.mark.django_db
@@ -147,7 +147,7 @@ def test_a_page_is_never_endless_nor_empty(rosa: User):
     for _ in range(203):
         log(rosa, mine)
 
-    assert len(requests_of(rosa.pk, limit=1000)) == 200
+    assert len(requests_of(rosa.pk, limit=1000)) == MOST_ROWS
     assert len(requests_of(rosa.pk, limit=0)) == 1
 
 

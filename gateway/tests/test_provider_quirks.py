@@ -16,7 +16,7 @@ from gateway.upstream.classify import (
     classify_status,
     read_reset,
     read_retry_after,
-    seconds_to_probe_credits,
+    seconds_to_probe,
 )
 from gateway.upstream.scripted.scenarios.recorded import path_of, read_sample
 from routing.engine.outcome import Fault, Outcome
@@ -128,15 +128,15 @@ def test_it_is_asked_again_where_the_fault_was_the_moments_or_the_requests(gatew
 
 def test_used_up_free_credits_are_asked_for_every_hour_and_when_a_utc_day_begins(gateway: LiveGateway):
     ask(gateway, "only/huggingface-credits")
-    expected = seconds_to_probe_credits(datetime.now(UTC))
+    expected = seconds_to_probe(datetime.now(UTC), "day")
     again = ask(gateway, "only/huggingface-credits")
 
     assert (
         "has used up its quota" in ask(gateway, "only/huggingface-credits").text or again.status_code == 503
     )
     assert abs(int(again.headers["retry-after"]) - expected) < 60
-    assert seconds_to_probe_credits(datetime(2026, 11, 30, 9, 0, tzinfo=UTC)) == 3600.0
-    assert seconds_to_probe_credits(datetime(2026, 11, 30, 23, 50, tzinfo=UTC)) == 600.0
+    assert seconds_to_probe(datetime(2026, 11, 30, 9, 0, tzinfo=UTC), "day") == 3600.0
+    assert seconds_to_probe(datetime(2026, 11, 30, 23, 50, tzinfo=UTC), "day") == 600.0
 
 
 @pytest.mark.parametrize("sample", STOPS)

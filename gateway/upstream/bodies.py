@@ -15,7 +15,7 @@ from gateway.errors import AttemptFailed
 from gateway.upstream import classify
 from gateway.upstream.assemble import assembled, looks_like_events
 from gateway.upstream.encodings import Unpacked, body_of
-from gateway.upstream.wire import UpstreamCall
+from gateway.upstream.wire import Response, UpstreamCall
 from routing.engine.outcome import Outcome
 
 MAX_BODY = 32 * 1024 * 1024
@@ -61,6 +61,13 @@ def fingerprint(words: bytes) -> str:
     return hashlib.blake2b(words, digest_size=8).hexdigest()
 
 
+def whole_body(content: Content) -> bytes | None:
+    """A body that came together with its head, all of it; None when there is more to wait for, or to unpack."""
+    if isinstance(content, Unpacked) or not content.is_eof() or content.exception() is not None:
+        return None
+    return content.read_nowait()
+
+
 async def first_piece(content: Content) -> bytes:
     """The first bytes of a body that are more than empty lines, which DeepSeek sends while it is busy.
 
@@ -95,12 +102,12 @@ async def read_capped(
     return b"".join(pieces) if len(pieces) > 1 else first
 
 
-def odd_type(response: aiohttp.ClientResponse, expected: str) -> tuple[str, ...]:
+def odd_type(response: Response, expected: str) -> tuple[str, ...]:
     """The word for a content type other than the expected one; what the body holds decides all the same."""
     return () if response.headers.get("Content-Type", "").startswith(expected) else ("content_type",)
 
 
-def give_back(response: aiohttp.ClientResponse) -> None:
+def give_back(response: Response) -> None:
     """The connection goes back to the pool when the answer was read to its end; otherwise it is closed."""
     if response.content.at_eof() and response.content.exception() is None:
         response.release()
@@ -108,7 +115,7 @@ def give_back(response: aiohttp.ClientResponse) -> None:
         response.close()
 
 
-async def read_to_end(response: aiohttp.ClientResponse) -> None:
+async def read_to_end(response: Response) -> None:
     """Wait LAST_PACKET seconds for the body's end: it may come in a packet of its own behind the last event.
 
     What comes instead of it is not read further.
@@ -118,7 +125,7 @@ async def read_to_end(response: aiohttp.ClientResponse) -> None:
             await response.content.readany()
 
 
-async def read_refusal(response: aiohttp.ClientResponse, credential: str) -> tuple[Outcome, str]:
+async def read_refusal(response: Response, credential: str) -> tuple[Outcome, str]:
     """The outcome of a status other than 200, and the fingerprint of what was said; the body is read as far as
     classifying needs it.
     """

@@ -156,14 +156,19 @@ def _too_many(headers: Mapping[str, str], text: str) -> Outcome:
 def _quota(status: int | None, headers: Mapping[str, str], text: str) -> Outcome:
     retry_after = read_quota_wait(headers)
     if retry_after is None and FREE_CREDITS.search(text):
-        retry_after = seconds_to_probe_credits(datetime.now(UTC))
+        retry_after = seconds_to_probe(datetime.now(UTC), "day")
     return Outcome(Fault.QUOTA, "quota_exhausted", status, retry_after)
 
 
-def seconds_to_probe_credits(now: datetime) -> float:
-    """Hugging Face's free credits return on some UTC day: asked again when one begins, and once an hour until then."""
-    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
-    return max(1.0, min(CREDITS_PROBE, (midnight - now).total_seconds()))
+def seconds_to_probe(now: datetime, window: str) -> float:
+    """Credits that return on some UTC day, or with the next month: asked again when one begins, and once an hour until
+    then. `window` is one of QUOTA_WINDOWS.
+    """
+    today = datetime(now.year, now.month, now.day, tzinfo=UTC)
+    begins = today + timedelta(days=1)
+    if window == "month":
+        begins = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return max(1.0, min(CREDITS_PROBE, (begins - now).total_seconds()))
 
 
 def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:

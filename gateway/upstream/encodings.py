@@ -4,13 +4,15 @@ import zlib
 
 import aiohttp
 
+from gateway.upstream.wire import Response
+
 MAX_UNPACKED = 32 * 1024 * 1024
 PIECE = 64 * 1024
 READABLE = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
-def encoding_of(response: aiohttp.ClientResponse) -> str:
+def encoding_of(response: Response) -> str:
     """The body's encoding, in lower case; empty without one."""
     return response.headers.get("Content-Encoding", "").strip().lower()
 
@@ -35,6 +37,8 @@ class Unpacked:
     async def readany(self) -> bytes:
         """The next bytes, empty at the end."""
         while True:
+            if self._unpacker is not None and self._unpacker.eof:
+                return b""  # what follows the end belongs to nothing; whoever gives the connection back closes it
             if not self._packed and not self._more:
                 self._packed = await self._content.readany()
                 if not self._packed:
@@ -69,7 +73,7 @@ def unpacker_for(start: bytes) -> "zlib._Decompress":
     return zlib.decompressobj(-zlib.MAX_WBITS if bare else GZIP_OR_ZLIB)
 
 
-def body_of(response: aiohttp.ClientResponse) -> aiohttp.StreamReader | Unpacked:
+def body_of(response: Response) -> aiohttp.StreamReader | Unpacked:
     """What to read a body from. Raises aiohttp.ClientPayloadError for an encoding that is not read here."""
     if "Content-Encoding" not in response.headers:
         return response.content

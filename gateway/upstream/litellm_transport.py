@@ -20,7 +20,8 @@ from gateway.upstream import classify
 from gateway.upstream.bodies import Content, first_piece, give_back, read_capped, read_refusal
 from gateway.upstream.encodings import encoding_of
 from gateway.upstream.litellm_usage import without_figures
-from gateway.upstream.openai_wire import DISCONNECTED, connect_timeout
+from gateway.upstream.openai_wire import connect_timeout
+from gateway.upstream.posting import DISCONNECTED
 from gateway.upstream.reaching import not_reached
 from gateway.upstream.sessions import Sessions, came_from_pool
 from gateway.upstream.stream_end import StreamEnd
@@ -94,6 +95,9 @@ class Exchange:
         """Close the connection because nothing has come for too long."""
         self.fell_silent = True
         if self._response is not None:
+            if (content := self._response.content).exception() is None:
+                # aiohttp raises one and the same object for all, which would keep every reader's frames.
+                content.set_exception(aiohttp.ClientConnectionError("nothing came for too long"))
             self._response.close()
 
     async def pieces(self) -> AsyncIterator[bytes]:

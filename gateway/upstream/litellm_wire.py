@@ -20,6 +20,7 @@ import structlog
 
 from gateway.dialects.dialect import NotAnAnswer, RefusedInside
 from gateway.errors import AttemptFailed, StreamBroken
+from gateway.time_limit import TimeLimit
 from gateway.upstream import classify
 from gateway.upstream.caps import MAX_TEXT, Caps
 from gateway.upstream.chunks import Chunk, ChunkCheck
@@ -88,7 +89,7 @@ class LiteLLMWire:
         first_content = 0.0
         exchange: Exchange | None = None
         try:
-            async with asyncio.timeout(call.first_content_limit) as limit:
+            with TimeLimit(call.first_content_limit) as limit:
                 litellm = await self.load()
                 exchange = self._exchange(call, stream=False)
 
@@ -120,7 +121,7 @@ class LiteLLMWire:
         started = time.monotonic()
         exchange: Exchange | None = None
         try:
-            async with asyncio.timeout(call.first_content_limit):
+            with TimeLimit(call.first_content_limit):
                 litellm = await self.load()
                 exchange = self._exchange(call, stream=True)
                 answer, edits = await self._ask(litellm, call, exchange)

@@ -25,7 +25,7 @@ from gateway.upstream.caps import MAX_LEADING, MAX_TEXT, Caps
 from gateway.upstream.chunks import ChunkCheck, chunks_of, is_completion
 from gateway.upstream.encodings import PIECE, body_of
 from gateway.upstream.idle import IdleWatch
-from gateway.upstream.wire import UpstreamCall
+from gateway.upstream.wire import Response, UpstreamCall
 from routing.engine.outcome import Outcome
 
 AFTER_FINISH = 2.0  # seconds for usage and the end, once every choice has finished
@@ -34,7 +34,7 @@ AFTER_FINISH = 2.0  # seconds for usage and the end, once every choice has finis
 class OpenAIStream:
     """An event stream from an upstream, checked as it is read."""
 
-    def __init__(self, response: aiohttp.ClientResponse, call: UpstreamCall, edits: dict[str, str]) -> None:
+    def __init__(self, response: Response, call: UpstreamCall, edits: dict[str, str]) -> None:
         self.first_content = 0.0
         self.parameter_edits = edits
         self._response = response

@@ -3,9 +3,8 @@
 It speaks what the upstream speaks: OpenAI's chat, text completions, embeddings and responses, Anthropic's messages.
 """
 
-import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -15,6 +14,7 @@ from yarl import URL
 
 from gateway.dialects.registry import DIALECTS
 from gateway.errors import AttemptFailed, StreamBroken
+from gateway.time_limit import TimeLimit
 from gateway.upstream import classify
 from gateway.upstream.bodies import (
     check_answer,
@@ -23,13 +23,15 @@ from gateway.upstream.bodies import (
     odd_type,
     read_capped,
     read_refusal,
+    whole_body,
 )
 from gateway.upstream.encodings import body_of
 from gateway.upstream.openai_stream import OpenAIStream
 from gateway.upstream.pace import Pace, rest_of_body
 from gateway.upstream.parameters import edited_payload
+from gateway.upstream.posting import Answer, Destination, post
 from gateway.upstream.reaching import not_reached
-from gateway.upstream.sessions import Sessions, came_from_pool
+from gateway.upstream.sessions import Sessions
 from gateway.upstream.tool_calls import odd_calls
 from gateway.upstream.wire import Completion, UpstreamCall
 from routing.engine.snapshot import Provider, Snapshot
@@ -37,7 +39,6 @@ from routing.engine.snapshot import Provider, Snapshot
 ANTHROPIC = "anthropic/"
 ANTHROPIC_BASE = "https://api.anthropic.com"
 WITH_USAGE = frozenset({"chat", "completions"})  # dialects whose streams tell the usage only when asked
-DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
 
 
 class OpenAIWire:
@@ -52,16 +53,19 @@ class OpenAIWire:
         started = time.monotonic()
         try:
             # One timer for the attempt: first for the first byte of the body, then for each further piece of it.
-            async with asyncio.timeout(call.first_content_limit) as limit:
+            with TimeLimit(call.first_content_limit) as limit:
                 response, edits = await self._send(call)
                 try:
                     content = body_of(response)
-                    first = await first_piece(content)
-                    first_content = time.monotonic() - started
-                    moving = (
-                        None if content.at_eof() else rest_of_body(limit, call, first_content, self._pace)
-                    )
-                    raw = await read_capped(content, first, heard=moving)
+                    if (whole := whole_body(content)) is not None:
+                        raw, first_content = whole, time.monotonic() - started
+                    else:
+                        first = await first_piece(content)
+                        first_content = time.monotonic() - started
+                        moving = (
+                            None if content.at_eof() else rest_of_body(limit, call, first_content, self._pace)
+                        )
+                        raw = await read_capped(content, first, heard=moving)
                 finally:
                     give_back(response)
         except TimeoutError:
@@ -75,7 +79,7 @@ class OpenAIWire:
         """A stream that has its first content. Raises AttemptFailed."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(call.first_content_limit):
+            with TimeLimit(call.first_content_limit):
                 response, edits = await self._send(call)
                 stream = OpenAIStream(response, call, edits)
                 try:
@@ -97,7 +101,7 @@ class OpenAIWire:
         """Close every connection."""
         await self._sessions.close()
 
-    async def _send(self, call: UpstreamCall) -> tuple[aiohttp.ClientResponse, dict[str, str]]:
+    async def _send(self, call: UpstreamCall) -> tuple[Answer, dict[str, str]]:
         """The response with status 200, its body still unread. Raises AttemptFailed for anything else."""
         body, edits = upstream_body(call)
         said = ""
@@ -114,53 +118,33 @@ class OpenAIWire:
             outcome = not_reached(error)
         raise AttemptFailed(outcome, said)
 
-    async def _post(self, call: UpstreamCall, body: bytes) -> aiohttp.ClientResponse:
-        try:
-            return await self._post_once(call, body)
-        except DISCONNECTED as error:
-            # The peer had closed a pooled connection before it read anything: one free re-send, and only one, because a
-            # peer that reads, works and then dies looks the same. Other pooled connections may be as dead as this one.
-            if isinstance(error, aiohttp.ClientConnectorError) or not came_from_pool():
-                raise
-        return await self._post_once(call, body, fresh=True)
+    async def _post(self, call: UpstreamCall, body: bytes) -> Answer:
+        deployment = call.deployment
+        timeout = connect_timeout(deployment.limits.connect)
+        to = self._destination(call)
+        return await post(self._sessions, deployment.provider.address_class, to, body, timeout, call.headers)
 
-    async def _post_once(
-        self, call: UpstreamCall, body: bytes, *, fresh: bool = False
-    ) -> aiohttp.ClientResponse:
-        url, headers = self._prepare(call)
-        if call.headers:
-            headers = headers.copy()
-            headers.update(call.headers)
-        return await self._sessions.for_class(call.deployment.provider.address_class, fresh=fresh).post(
-            url,
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-            timeout=connect_timeout(call.deployment.limits.connect),
-        )
-
-    def _prepare(self, call: UpstreamCall) -> tuple[URL, CIMultiDict[str]]:
+    def _destination(self, call: UpstreamCall) -> Destination:
         provider = call.deployment.provider
         known = self._prepared.get((provider.slug, call.dialect))
         if known is not None and known.provider is provider and known.credential == call.credential:
-            return known.url, known.headers
+            return known.destination
         url = URL(base_url_of(provider) + DIALECTS[call.dialect].path, encoded=True)
-        headers = headers_for(provider, call.credential)
-        self._prepared[provider.slug, call.dialect] = Prepared(provider, call.credential, url, headers)
-        return url, headers
+        made = Destination(url, headers_for(provider, call.credential))
+        self._prepared[provider.slug, call.dialect] = Prepared(provider, call.credential, made)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Where one dialect's requests to a provider go, and their headers; good as long as both stay the same."""
+    """Where one dialect's requests to a provider go; good as long as provider and credential stay the same."""
 
     provider: Provider
-    credential: str | None
-    url: URL
-    headers: CIMultiDict[str]
+    credential: str | None = field(repr=False)
+    destination: Destination = field(repr=False)
 
 
-def oddities_of(body: dict[str, Any], response: aiohttp.ClientResponse) -> tuple[str, ...]:
+def oddities_of(body: dict[str, Any], response: Answer) -> tuple[str, ...]:
     """Words for what is odd in a good answer: its content type, and in a chat what clients may stumble over."""
     odd = odd_type(response, "application/json")
     choices = body.get("choices")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.time_limit import TimeLimit
 from gateway.upstream.wire import UpstreamCall
 
 
@@ -15,9 +16,7 @@ class Pace:
     grace: float = 30.0
 
 
-def rest_of_body(
-    limit: asyncio.Timeout, call: UpstreamCall, spent: float, pace: Pace
-) -> Callable[[int], None]:
+def rest_of_body(limit: TimeLimit, call: UpstreamCall, spent: float, pace: Pace) -> Callable[[int], None]:
     """Move the attempt's timer to the idle limit, within what is left of the total.
 
     The result does so again for each piece, whose size it takes. It raises TimeoutError for a body slower than `pace`.

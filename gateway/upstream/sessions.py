@@ -18,14 +18,20 @@ def came_from_pool() -> bool:
     return _from_pool.get()
 
 
+def note_use(protocol: Any) -> None:
+    """This task's request goes out on the connection that this protocol serves."""
+    _from_pool.set(getattr(protocol, "was_used", False))
+    protocol.was_used = True
+
+
 class NotingRequest(aiohttp.ClientRequest):
     """Notes whether its connection is fresh. aiohttp's own tracing says it too, at four times the price."""
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        """Send as usual."""
-        protocol = conn.protocol
-        _from_pool.set(getattr(protocol, "was_used", False))
-        protocol.was_used = True
+        """Send as usual, but never where something came while the connection lay in the pool."""
+        note_use(conn.protocol)
+        if conn.protocol.should_close:
+            raise aiohttp.ServerDisconnectedError
         return await super().send(conn)
 
 
@@ -42,6 +48,12 @@ class Sessions:
         if session is None:
             session = self._sessions[address_class, fresh] = self._open(address_class, fresh)
         return session
+
+    def connector(self, address_class: str, *, fresh: bool = False) -> aiohttp.BaseConnector:
+        """The pool of that session, with its rules."""
+        connector = self.for_class(address_class, fresh=fresh).connector
+        assert connector is not None
+        return connector
 
     def _open(self, address_class: str, fresh: bool) -> aiohttp.ClientSession:
         resolver = CarefulResolver(self._lookup)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from aiohttp import StreamReader
+
 from routing.engine.snapshot import Deployment, Snapshot
 
 
@@ -44,6 +46,28 @@ class Completion:
     output_bytes: int = 0
     parameter_edits: dict[str, str] = field(default_factory=dict)
     oddities: tuple[str, ...] = ()
+
+
+class Response(Protocol):
+    """An upstream's HTTP answer, its body still to be read: aiohttp's own, or gateway.upstream.posting's."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whatever their names' case."""
+
+    @property
+    def content(self) -> StreamReader:
+        """The body."""
+
+    def release(self) -> Any:
+        """Give the connection back: the body was read to its end."""
+
+    def close(self) -> None:
+        """Close the connection; who still reads the body is told."""
 
 
 class UpstreamStream(Protocol):

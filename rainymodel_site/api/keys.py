@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -18,7 +19,7 @@ from accounts.caller import CALLING_ROLES
 from accounts.issue import revoke_keys, service_user
 from accounts.models import ApiKey, Role, User
 from accounts.site import pausing
-from gateway.errors import NotAllowed
+from gateway.errors import LimitReached, NotAllowed
 from rainymodel_site.api import shapes
 from rainymodel_site.api.bodies import read_body, read_query
 from rainymodel_site.api.envelope import Conflict
@@ -50,10 +51,13 @@ class Keys(APIView):
         """A new key; its text is in `key`, this once."""
         refuse_limited_key(request)
         wanted = read_body(request, shapes.KeyOrder)
+        refuse_own_body_limit(request, wanted, None)
         owner = owner_for(request, wanted.pop("owner", ""))
         id = creation_id(request, wanted.pop("id", None), f"keys of {owner.pk}")
         try:
             key, new = own_keys.create(owner, current_actor(), wanted.pop("label"), id=id, **wanted)
+        except own_keys.TooOften as error:
+            raise too_often(error) from None
         except own_keys.AlreadyMade as error:
             raise made_already(error.made) from None
         return created(key, new.text)
@@ -73,6 +77,7 @@ class OneKey(APIView):
         key = key_with(request, id)
         refuse_limited_key(request)
         wanted = read_body(request, shapes.KeyChange, partial=True)
+        refuse_own_body_limit(request, wanted, key.max_body_mb)
         changed = own_keys.change(key, current_actor(), **wanted) if wanted else key
         return Response(shapes.KeyRow(changed).data)
 
@@ -96,6 +101,8 @@ class RollKey(APIView):
         try:
             keep = timedelta(hours=wanted["keep_hours"])
             rolled, new = own_keys.roll(key, current_actor(), keep, id=chosen)
+        except own_keys.TooOften as error:
+            raise too_often(error) from None
         except own_keys.AlreadyMade as error:
             raise made_already(error.made) from None
         return created(rolled, new.text)
@@ -153,6 +160,12 @@ def refuse_limited_key(request: Request) -> None:
         )
 
 
+def refuse_own_body_limit(request: Request, wanted: dict[str, Any], before: int | None) -> None:
+    """Raises NotAllowed for another `max_body_mb` from anyone but an operator: large bodies cost everyone's memory."""
+    if wanted.get("max_body_mb", before) != before:
+        require_operator(request)
+
+
 def may_roll_itself(request: Request, key: ApiKey) -> bool:
     """Whether a key asks to roll itself; it gains nothing by it, because the new one shares its limits."""
     own = request.auth.key
@@ -163,7 +176,8 @@ def is_limited(key: ApiKey) -> bool:
     """Whether anything narrows what a key may do."""
     lists = [key.aliases, key.policies, key.networks]
     narrowed = any(lists) or bool(key.highest_tier) or not key.direct_calls or key.expires_at is not None
-    return narrowed or any(getattr(key, name) is not None for name in own_keys.AMOUNT_FIELDS)
+    numbers = (*own_keys.AMOUNT_FIELDS, "max_body_mb")
+    return narrowed or any(getattr(key, name) is not None for name in numbers)
 
 
 def in_state(keys: QuerySet[ApiKey], state: str | None) -> QuerySet[ApiKey]:
@@ -199,6 +213,11 @@ def created(key: ApiKey, text: str) -> Response:
     """201 with the row and the key's text."""
     row = shapes.NewKeyRow(key, context={"text": text}).data
     return Response(row, status=201, headers={"Location": f"/api/keys/{key.pk}/"})
+
+
+def too_often(error: own_keys.TooOften) -> LimitReached:
+    """The 429 for somebody who makes keys without end."""
+    return LimitReached(error.messages[0], retry_after=own_keys.A_MINUTE.total_seconds())
 
 
 def made_already(id: uuid.UUID) -> Conflict:

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from accounts.models import ApiKey, Ceiling, Role, User
 from accounts.own_keys import AMOUNT_FIELDS, LIMIT_FIELDS
+from gateway.log_fields import STATES_OFFERED
+from gateway.log_filter import SPANS
 from rainymodel_site.api.bodies import Strict
 
 ACCOUNT_FIELDS = tuple(AMOUNT_FIELDS)
@@ -259,7 +261,35 @@ class RequestRow(serializers.Serializer):
 
 
 class RequestFilter(Page):
-    """Which requests: operators may ask about a user (name or e-mail) or any key. `end_user` is who clients named."""
+    """Which requests: operators may ask about a user (name or e-mail) or any key. `end_user` is who clients named.
+
+    The others are those of the request log's page and mean the same there; all that are given must hold.
+    """
+
+    last = serializers.ChoiceField(list(SPANS), required=False)
+    state = serializers.ChoiceField(list(STATES_OFFERED), required=False)
+    status = serializers.IntegerField(min_value=0, max_value=999, required=False)
+    fallback = serializers.ChoiceField(["yes", "no"], required=False)
+    stream = serializers.ChoiceField(["yes", "no"], required=False)
+    slow = serializers.IntegerField(
+        min_value=0, max_value=2**31 - 1, required=False, help_text="Took more ms."
+    )
+    slow_first = serializers.IntegerField(
+        min_value=0, max_value=2**31 - 1, required=False, help_text="The first content took more ms."
+    )
+    cost = serializers.DecimalField(18, 9, min_value=0, required=False, help_text="Over so many US dollars.")
+    revision = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+    reason = serializers.CharField(
+        required=False, max_length=200, help_text="Of a fallback, such as timeout."
+    )
+    error = serializers.CharField(required=False, max_length=200, help_text="An error code.")
+    model = serializers.CharField(required=False, max_length=200)
+    alias = serializers.CharField(required=False, max_length=200)
+    policy = serializers.CharField(required=False, max_length=200)
+    provider = serializers.CharField(required=False, max_length=200)
+    tier = serializers.CharField(required=False, max_length=200)
+    deployment = serializers.CharField(required=False, max_length=200)
+    endpoint = serializers.CharField(required=False, max_length=200)
 
     before = serializers.UUIDField(required=False)
     user = serializers.CharField(required=False, max_length=254)

@@ -8,21 +8,25 @@ from uuid import UUID
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
 from gateway import own_usage
+from gateway.log_filter import LogFilter, read_filter
+from gateway.log_query import TooSlow
 from gateway.own_usage import DayUse
 from rainymodel_site.api import shapes
 from rainymodel_site.api.bodies import read_query
 from rainymodel_site.api.paging import page_shape
 from rainymodel_site.api.permissions import require_operator
-from rainymodel_site.api.request_rows import requests_for
+from rainymodel_site.api.request_rows import requests_of_keys
 from rainymodel_site.api.views import is_called, user_named
 
 LONGEST_MONTH = 31
+TOO_MUCH = "Looking through the requests takes too long. Narrow the time, with last or with from and to."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,17 @@ class Whose:
         found = own_usage.read_sums([self.key_id] if self.key_id else [], wanted[0])
         return [DayUse(day, found.get((self.key_id, day), own_usage.Sums())) for day in wanted]  # type: ignore[arg-type]
 
-    def requests(self, before: UUID | None, limit: int, end_user: str = "") -> list[own_usage.RequestRow]:
-        """The newest requests before one; with `end_user` those made for that one."""
-        if end_user:
-            return requests_for(end_user, self.keys(), str(self.user.pk) if self.user else "", before, limit)
+    def requests(
+        self, before: UUID | None, limit: int, wanted: LogFilter, end_user: str = ""
+    ) -> list[own_usage.RequestRow]:
+        """The newest requests before one that the filter lets through; with `end_user` those made for that one."""
+        if end_user or wanted.wanted:
+            owner = str(self.user.pk) if self.user else ""
+            return requests_of_keys(wanted, self.keys(), owner, before, limit, end_user or None)
         if self.user is not None:
             return own_usage.requests_of(self.user.pk, before, limit, key_id=self.key_id)
-        wanted = {"keys": [self.key_id], "user": "", "before": before, "states": None, "limit": limit}
-        return [own_usage.RequestRow(*row) for row in own_usage.fetch(own_usage.ROWS, wanted)]
+        values = {"keys": [self.key_id], "user": "", "before": before, "states": None, "limit": limit}
+        return [own_usage.RequestRow(*row) for row in own_usage.fetch(own_usage.ROWS, values)]
 
     def keys(self) -> list[UUID]:
         """The ids under which these requests are logged."""
@@ -87,9 +94,15 @@ class Requests(APIView):
         wanted = read_query(request, shapes.RequestFilter)
         limit = wanted["limit"]
         whose = whose_usage(request, wanted)
-        found = whose.requests(wanted.get("before"), limit, wanted.get("end_user", ""))
-        following = str(found[-1].id) if len(found) == limit else None
-        return Response(shapes.listed(shapes.RequestRow(found, many=True).data, following))
+        given = {name: value for name, value in wanted.items() if name not in ("user", "key", "end_user")}
+        before, end_user = wanted.get("before"), wanted.get("end_user", "")
+        try:
+            found = whose.requests(before, limit + 1, read_filter(given), end_user)
+        except TooSlow:
+            raise ValidationError({"last": TOO_MUCH}) from None
+        shown = found[:limit]
+        following = str(shown[-1].id) if len(found) > limit else None
+        return Response(shapes.listed(shapes.RequestRow(shown, many=True).data, following))
 
 
 def whose_usage(request: Request, wanted: dict[str, Any]) -> Whose:

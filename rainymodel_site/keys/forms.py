@@ -65,13 +65,15 @@ class KeyForm(forms.ModelForm):
             "highest_tier",
             "direct_calls",
             "networks",
+            "store_prompts",
         )
         labels = {
+            "store_prompts": "Keep the prompts and answers of this key, sealed, for 7 days",
             "direct_calls": "May name a deployment directly (provider/model), past the models’ routes",
             "usd_per_day": "USD per day (UTC)",
             "usd_per_month": "USD per month (UTC)",
         }
-        help_texts = {"direct_calls": ""}
+        help_texts = {"direct_calls": "", "store_prompts": ""}
         error_messages = {"label": {"required": "Give the key a label, so that you know it again."}}
 
     def __init__(self, *args: Any, most: Mapping[str, int | Decimal], **kwargs: Any) -> None:

@@ -58,7 +58,7 @@ def changed(form: KeyForm) -> dict[str, object]:
 def roll_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """GET asks when the old key shall end, POST makes the new one and shows it."""
     old, creation = key_of(request, pk), creation_of(request)
-    form = RollForm(request.POST if request.method == "POST" else None)
+    form, status = RollForm(request.POST if request.method == "POST" else None), 200
     if form.is_bound and form.is_valid():
         try:
             row, made = own_keys.roll(old, current_actor(), form.overlap, id=creation)
@@ -67,8 +67,9 @@ def roll_key(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             return made_before(request, again)
         except ValidationError as error:
             form.add_error(None, error.messages)
+            status = 429 if isinstance(error, own_keys.TooOften) else 200
     context = {"form": form, "row": old, "creation": creation}
-    return render(request, "keys/roll.html", context)
+    return render(request, "keys/roll.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

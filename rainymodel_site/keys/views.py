@@ -89,7 +89,7 @@ def new_key(request: HttpRequest) -> HttpResponse:
     owner = request.user
     assert isinstance(owner, User)
     creation, sent = creation_of(request), request.POST if request.method == "POST" else None
-    form = KeyForm(sent, instance=ApiKey(owner=owner), most=own_keys.at_most(owner))
+    form, status = KeyForm(sent, instance=ApiKey(owner=owner), most=own_keys.at_most(owner)), 200
     if sent is not None and form.is_valid():
         try:
             row, made = own_keys.create(owner, current_actor(), id=creation, **form.cleaned_data)
@@ -98,9 +98,10 @@ def new_key(request: HttpRequest) -> HttpResponse:
             return made_before(request, again)
         except ValidationError as error:
             form.take(error)
+            status = 429 if isinstance(error, own_keys.TooOften) else 200
     form.point()
     context = {"form": form, "creation": creation, "title": "New key", "row": None}
-    return render(request, "keys/form.html", context)
+    return render(request, "keys/form.html", context, status=status)
 
 
 def shown_once(request: HttpRequest, row: ApiKey, made: NewKey, old: ApiKey | None = None) -> HttpResponse:

@@ -18,6 +18,7 @@ def main() -> dict[str, Any]:
     from accounts.models import Ceiling, User
     from gateway.models import DeadLetter, RequestLog
     from gateway.uuid7 import new_id
+    from rainymodel_site.alert_models import AlertChannel, AlertRule
 
     people = {role: User.objects.create(username=f"a-{role}", role=role) for role in SERVED_ROLES}
     owner = User.objects.create(username="somebody-else", role="researcher")
@@ -25,6 +26,8 @@ def main() -> dict[str, Any]:
     Ceiling.objects.create(scope="paid", usd_per_day=1000)
     RequestLog.objects.create(id=new_id(), started_at=django.utils.timezone.now(), state="ok")
     DeadLetter.objects.create(id=uuid.uuid4(), row="{}", reason="for the walk")
+    AlertRule.objects.create(name="for the walk", threshold=50)
+    AlertChannel.objects.create(name="for the walk", kind="email", recipients="ops@example.com")
     _, caller = issue_key(people["researcher"], "for the walk")
     return {
         "sessions": {role: session_of(person) for role, person in people.items()},

@@ -25,6 +25,7 @@ API_ROWS = {"keys": "accounts/apikey", "users": "accounts/user", "ceilings": "ac
 PLACES = {"token": "no-such-token", "url": "nothing/here", "app_label": "accounts", "content_type_id": "1"}
 # What is written as well as read; the body is an empty object, so that who is let in is told 400.
 WRITES = {
+    "api/^explain/?$": ("POST",),
     "api/^keys/?$": ("POST",),
     "api/^keys/revoke/?$": ("POST",),
     "api/^keys/(?P<id>[0-9a-fA-F-]{36})/?$": ("PATCH", "DELETE"),
@@ -35,10 +36,13 @@ WRITES = {
     "admin/accounts/apikey/add/": ("POST",),
     "admin/accounts/user/<path:object_id>/change/": ("POST",),
     "admin/routing/deployment/add/": ("POST",),
+    "admin/rainymodel_site/alertrule/<path:object_id>/test/": ("POST",),
+    "admin/rainymodel_site/alertchannel/<path:object_id>/test/": ("POST",),
     "keys/new/": ("POST",),
     "keys/<uuid:pk>/": ("POST",),
     "keys/<uuid:pk>/roll/": ("POST",),
     "keys/<uuid:pk>/revoke/": ("POST",),
+    "playground/run": ("POST",),
 }
 
 

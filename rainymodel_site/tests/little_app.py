@@ -12,6 +12,8 @@ from rainymodel_site import env
 
 if os.environ.get("LITTLE_APP") == "unconfigured":
     raise env.ConfigurationError("LITTLE_APP is unconfigured, for a test.")
+if os.path.exists(os.environ.get("LITTLE_APP_FAULT", "")):
+    os._exit(9)
 
 lifecycle = Lifecycle()
 

@@ -130,6 +130,8 @@ def test_requests_are_read_page_by_page_newest_first():
         ids[4:5],
     ]
     assert third["next"] is None
+    assert api.get("requests/?limit=5").json()["next"] is None
+    assert api.get(f"requests/?limit=3&before={first['next']}").json()["next"] is None
 
 
 def test_a_request_tells_what_became_of_it_and_an_unknown_cost_is_null():

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from gateway.tests.live import LiveGateway, live_gateway, sign_in_link
+from gateway.tests.live import TRIALS, LiveGateway, live_gateway, sign_in_link
 from rainymodel_site.tests.browser import Person
 from rainymodel_site.tests.running import eventually
 
 BOARD, ORDER = "/admin/console/upstreams/", "/admin/console/upstreams/order/"
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 QUICK = {"address_class": "private", "connect_limit": 1, "first_content_limit": 2, "idle_limit": 1}
 
@@ -150,3 +152,47 @@ def test_htmx_gets_the_board_alone(operator: Person):
     assert answer.status_code == 200
     assert "<html" not in answer.text
     assert "In trouble" in answer.text
+
+
+def page_of(gateway: LiveGateway, person: Person, kind: str, slug: str) -> str:
+    """The text of a provider's or a deployment's own page."""
+    query = f"SELECT id FROM routing_{kind} WHERE slug = %s"
+    with psycopg.connect(gateway.dsn) as connection:
+        (number,) = connection.execute(query, [slug]).fetchone() or (0,)
+    text = person.get(f"/admin/routing/{kind}/{number}/change/").text
+    return " ".join(re.sub(r"<[^>]+>", "", text).split())
+
+
+@pytest.mark.fault("U15", "U16", "U18")
+@pytest.mark.parametrize(
+    ("trial", "fields", "failure", "advice"),
+    [
+        ("status:code=401", {}, "it refused our credential (401)", "Check the provider’s credential"),
+        ("status:code=404", {}, "it did not know the model", "the upstream model’s name"),
+        ("status:code=402", {}, "it had no quota left (402)", "Add credits at the upstream"),
+        (
+            "tools_unsupported",
+            {"tools": TOOLS},
+            "it could not do what was asked (400)",
+            "Take the capability away",
+        ),
+    ],
+)
+def test_what_needs_an_operator_is_told_on_the_rows_own_pages(
+    two_workers: LiveGateway, operator: Person, trial: str, fields: dict[str, Any], failure: str, advice: str
+):
+    with httpx.Client(base_url=two_workers.url, headers=two_workers.headers()) as client:
+        body = {"model": f"json/{trial}", **HELLO, **fields}
+        assert client.post("/v1/chat/completions", json=body).headers["x-rainymodel-upstream"] == "rain"
+    slug = f"trial-{TRIALS.index(trial)}"
+
+    for kind in ("deployment", "provider"):
+        eventually(lambda: failure in page_of(two_workers, operator, kind, slug))  # noqa: B023
+        assert advice in page_of(two_workers, operator, kind, slug)
+
+
+def test_the_page_of_what_works_gives_no_advice(two_workers: LiveGateway, operator: Person):
+    page = page_of(two_workers, operator, "provider", "rain")
+
+    assert "rain" in page
+    assert "All upstreams" not in page

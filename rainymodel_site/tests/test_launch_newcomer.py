@@ -116,6 +116,17 @@ def test_held_publishing_stays_held(catalogue):
     assert newest_revision().number == revision
 
 
+def test_what_cannot_be_published_stays_in_the_draft(catalogue):
+    Route.objects.filter(alias__name="rainymodel/code").delete()
+    Alias.objects.create(name="pathless")
+    revision = newest_revision().number
+
+    assert newcomer.offer(["qwen2.5:7b"])
+    assert newest_revision().number == revision
+    assert slugs("qwen2.5:7b") == ["ollama-local/qwen2.5:7b"]
+    assert not newcomer.offer(["qwen2.5:7b"])
+
+
 def test_the_first_key_is_made_once(db, tmp_path: Path):
     file = tmp_path / "first-key"
     key = first_key(file)

@@ -85,6 +85,7 @@ def test_every_worker_accepts_on_the_one_socket_and_knows_its_number():
         eventually(lambda: numbers.add(running.get("/number")) or numbers == {"1", "2"})
 
 
+@pytest.mark.fault("I21")
 def test_a_worker_that_crashed_is_replaced():
     with supervised() as running:
         (first,) = running.pids(1)
@@ -95,6 +96,23 @@ def test_a_worker_that_crashed_is_replaced():
         assert second != first
 
 
+def test_a_worker_that_somebody_told_to_finish_is_replaced_without_a_pause():
+    with supervised() as running:
+        seen = []
+        for _ in range(3):
+            (pid,) = running.pids(1)
+            seen.append(pid)
+            os.kill(pid, signal.SIGTERM)
+            eventually(lambda gone=str(pid): running.get("/pid") != gone)
+        running.tell(signal.SIGTERM)
+        code, _, errors = finished(running.process)
+
+    assert (code, len(set(seen))) == (0, 3)
+    assert "worker died" not in errors
+    assert errors.count("worker ended") == 3
+
+
+@pytest.mark.fault("I21")
 def test_the_pause_before_a_restart_grows_and_a_long_life_forgives():
     slot = Slot(1)
 

@@ -6,11 +6,22 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from routing.admin.deleting import users_of
+from routing.admin.history import HistoryOfRevisions
 from routing.engine.validate import errors_of
-from routing.publish import PublishRefused, in_words, publish_saved, publishing_lock
+from routing.publish import (
+    CellsEmptied,
+    PublishRefused,
+    cells_in_words,
+    in_words,
+    publish_saved,
+    publishing_lock,
+)
 
 
 def author_of(request: HttpRequest) -> str:
@@ -24,15 +35,27 @@ def announce(request: HttpRequest) -> None:
         publication = publish_saved(author_of(request))
     except PublishRefused as refusal:
         problems = in_words(errors_of(refusal.findings))
-        messages.warning(request, f"Saved as a draft, not published: {problems}")
+        messages.warning(request, beside_draft(f"Saved as a draft, not published: {problems}"))
+        return
+    except CellsEmptied as refusal:
+        lost = cells_in_words(refusal.cells)
+        advice = "Correct it, or give a reason there:"
+        messages.warning(request, beside_draft(f"Saved as a draft, not published: {lost} {advice}"))
         return
     if publication is None:
-        messages.info(request, "Saved as a draft: publishing is held (see Catalogue revisions).")
+        messages.info(request, beside_draft("Saved as a draft: publishing is held."))
     elif publication.changed:
         messages.success(request, f"Published as revision {publication.number}; new requests use it.")
 
 
-class CatalogueAdmin(ModelAdmin):
+def beside_draft(text: str) -> SafeString:
+    """The text, and a link to the page that reviews the draft."""
+    return format_html(
+        '{} <a class="underline" href="{}">Review the draft</a>', text, reverse("console:draft")
+    )
+
+
+class CatalogueAdmin(HistoryOfRevisions, ModelAdmin):
     """A page whose saves publish.
 
     The publishing lock comes first, before any row is locked: two operators saving at once then wait for each

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,24 +20,37 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from routing.admin.publishing import author_of
 from routing.catalogue import read_document
-from routing.diff import differences
+from routing.diff import Change, compare, differences
+from routing.draft import draft_mark
+from routing.draft import hold as hold_publishing
 from routing.engine.validate import errors_of
 from routing.models import CatalogueRevision, PublishingSwitch
 from routing.provider_secrets import surroundings_here
-from routing.publish import NOTE_LENGTH, PublishError, check, newest_revision, publish, roll_back
+from routing.publish import (
+    NOTE_LENGTH,
+    Publication,
+    PublishError,
+    check,
+    named,
+    newest_revision,
+    publish,
+    roll_back,
+)
 
 
 class PublishForm(BaseDialogForm):
-    """The note, and the revision that the operator saw as the newest one."""
+    """The note, the revision that the operator saw as the newest one, and the mark of the draft that they saw."""
 
     form_before_template = "routing/draft_changes.html"
     note = forms.CharField(required=False, max_length=NOTE_LENGTH, widget=UnfoldAdminTextInputWidget())
     parent = forms.IntegerField(widget=forms.HiddenInput())
+    seen = forms.CharField(widget=forms.HiddenInput())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         newest = newest_revision()
         self.fields["parent"].initial = newest.number if newest else 0
+        self.fields["seen"].initial = draft_mark()
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         """What publishing would change."""
@@ -59,12 +73,16 @@ class CatalogueRevisionAdmin(ModelAdmin):
         "parent",
         "sha256",
         "changes",
+        "changes_to_now",
         "findings",
         "content",
     )
-    actions_list = ("publish_now", "hold", "resume")
-    actions_detail = ("roll_back",)
+    actions_list = ("review", "publish_now", "hold", "resume")
+    actions_detail = ("roll_back", "export")
     compressed_fields = False
+
+    class Media:
+        css = {"all": ("routing/change.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Revisions come from publishing only."""
@@ -115,7 +133,25 @@ class CatalogueRevisionAdmin(ModelAdmin):
     def changes(self, obj: CatalogueRevision) -> SafeString:
         """What differs from the revision before it."""
         parent = CatalogueRevision.objects.filter(number=obj.parent or 0).first()
-        return lines(differences(parent.document if parent else None, obj.document), "nothing")
+        return shown(compare(parent.document if parent else None, obj.document), "nothing")
+
+    @display(description="From it to now")
+    def changes_to_now(self, obj: CatalogueRevision) -> SafeString:
+        """What differs in the revision that serves: what rolling back would undo."""
+        newest = newest_revision()
+        assert newest is not None
+        told = f"nothing: revision {newest.number} serves" if newest.number != obj.number else "it serves"
+        return shown(compare(obj.document, newest.document), told)
+
+    @action(description="Export", icon="download", permissions=["view"])
+    def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The revision as a text file."""
+        return redirect(f"{reverse('console:export')}?revision={object_id}")
+
+    @action(description="Review the draft", icon="difference", permissions=["view"])
+    def review(self, request: HttpRequest) -> HttpResponse:
+        """The page of the draft."""
+        return redirect("console:draft")
 
     @display(description="Findings")
     def findings(self, obj: CatalogueRevision) -> SafeString:
@@ -128,7 +164,7 @@ class CatalogueRevisionAdmin(ModelAdmin):
     def content(self, obj: CatalogueRevision) -> SafeString:
         """The published document."""
         text = json.dumps(obj.document, indent=2, ensure_ascii=False)
-        return format_html('<pre class="max-h-96 overflow-auto whitespace-pre-wrap text-xs">{}</pre>', text)
+        return format_html('<pre class="document" tabindex="0">{}</pre>', text)
 
     @action(
         description="Publish now",
@@ -143,15 +179,17 @@ class CatalogueRevisionAdmin(ModelAdmin):
         },
     )
     def publish_now(self, request: HttpRequest, form: PublishForm) -> HttpResponse:
-        """Publish on top of the revision that the operator saw."""
+        """Publish the draft that the operator saw, on top of the revision that they saw."""
+        given = form.cleaned_data
         try:
-            done = publish(author_of(request), form.cleaned_data["note"], parent=form.cleaned_data["parent"])
+            done = publish(author_of(request), given["note"], parent=given["parent"], seen=given["seen"])
         except PublishError as error:
             messages.error(request, str(error))
         else:
             tell(
                 request, f"Published as revision {done.number}; new requests use it." if done.changed else ""
             )
+            return go(request, arriving(done))
         return go(request, reverse("admin:routing_cataloguerevision_changelist"))
 
     @action(
@@ -185,9 +223,7 @@ class CatalogueRevisionAdmin(ModelAdmin):
         return self._switch(request, held=False, told="Saves publish by themselves again.")
 
     def _switch(self, request: HttpRequest, *, held: bool, told: str) -> HttpResponse:
-        switch = PublishingSwitch.load()
-        switch.held = held
-        switch.save(update_fields=["held"])
+        hold_publishing(held)
         messages.success(request, told)
         return go(request, reverse("admin:routing_cataloguerevision_changelist"))
 
@@ -211,6 +247,11 @@ class CatalogueRevisionAdmin(ModelAdmin):
             messages.error(request, str(error))
         else:
             tell(request, f"Rolled back: published as revision {done.number}." if done.changed else "")
+            if done.emptied:
+                messages.warning(
+                    request, f"Answered before, and without a deployment now: {named(done.emptied)}."
+                )
+            return go(request, arriving(done))
         return go(request, reverse("admin:routing_cataloguerevision_changelist"))
 
 
@@ -228,6 +269,15 @@ def draft_state() -> dict[str, Any]:
     }
 
 
+def arriving(done: Publication) -> str:
+    """The page that shows how a new revision reaches the workers; the list where there is none."""
+    return (
+        f"{reverse('console:draft')}?published={done.number}"
+        if done.changed
+        else reverse("admin:routing_cataloguerevision_changelist")
+    )
+
+
 def tell(request: HttpRequest, success: str) -> None:
     """The success, or that nothing differed."""
     if success:
@@ -239,6 +289,11 @@ def tell(request: HttpRequest, success: str) -> None:
 def go(request: HttpRequest, url: str) -> HttpResponse:
     """Leave a dialog: htmx needs to be told, a plain browser is redirected."""
     return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+
+
+def shown(changes: tuple[Change, ...], nothing: str) -> SafeString:
+    """The changes, a block for each thing."""
+    return render_to_string("routing/changes.html", {"changes": changes, "nothing": nothing})
 
 
 def lines(texts: tuple[str, ...], nothing: str) -> SafeString:

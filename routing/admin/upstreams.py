@@ -38,7 +38,7 @@ class ProviderAdmin(SwitchableAdmin):
         ("Address", {"fields": ("wire", "litellm_prefix", "base_url", "address_class", "extra_headers")}),
         ("Credential", {"fields": ("credential_variable", "stored_secret", "secret", "forget_secret")}),
         ("Limits", {"fields": (*LIMITS, "concurrency_limit")}),
-        ("Circuit breaker", {"fields": ("open_after", "open_for")}),
+        ("Circuit breaker", {"fields": ("open_after", "open_for", "quota_window")}),
     )
 
     def has_discover_permission(self, request: HttpRequest, obj: Any = None) -> bool:

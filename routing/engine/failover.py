@@ -35,7 +35,7 @@ class Failover:
         self._waiting = _each_once(plan.candidates)
         self._passed: list[Passed] = []
         self._attempts = 0
-        self._undecided = 0
+        self._undecided = self._too_long = 0
         self._stopped_by: Outcome | None = None
 
     def next(self, health: Health, now: float) -> Candidate | None:
@@ -123,10 +123,16 @@ class Failover:
         return self._hand_out(chance)
 
     def _keep_larger_windows(self, refused: Deployment) -> None:
-        """After "too long", go on with larger declared windows, then with undeclared ones.
+        """After "too long", one more is asked: of larger declared windows, else of undeclared ones.
 
-        An undeclared window that refused counts as 0: any declared one may be larger.
+        An undeclared window that refused counts as 0: any declared one may be larger. When that one finds it too
+        long as well, nobody else is asked: each may charge for saying so.
         """
+        self._too_long += 1
+        if self._too_long > 1:
+            self._passed += [Passed(c.deployment, "context_too_long") for c in self._waiting]
+            self._waiting = []
+            return
         window = refused.context_window or 0
         declared = [c for c in self._waiting if c.deployment.context_window is not None]
         larger = [c for c in declared if (c.deployment.context_window or 0) > window]

@@ -195,10 +195,20 @@ class Health:
             return None
         return self._with_state(deployment, replace(state, probe_until=now + deployment.limits.total))
 
-    def release(self, deployment: Deployment) -> "Health":
-        """Give the probe back, after its outcome; only for the caller whose claim changed the health."""
+    def probe_of(self, deployment: Deployment) -> float:
+        """The mark of the probe under way, which tells it from every other; 0 without one."""
+        return self._state(deployment).probe_until
+
+    def release(self, deployment: Deployment, probe: float | None = None) -> "Health":
+        """Give the probe back, after its outcome; only for the caller whose claim changed the health.
+
+        `probe` is the claim's mark: when an order of an operator has ended that claim, and another has begun since,
+        the other stays. None gives back whichever there is.
+        """
         state = self._state(deployment)
-        return self._with_state(deployment, replace(state, probe_until=0.0)) if state.probe_until else self
+        if not state.probe_until or probe not in (None, state.probe_until):
+            return self
+        return self._with_state(deployment, replace(state, probe_until=0.0))
 
     def started(self, deployment: Deployment) -> "Health":
         """An attempt begins; counted where the provider has a concurrency limit.

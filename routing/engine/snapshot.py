@@ -17,6 +17,8 @@ IMAGE_URLS = "image_urls"
 DIALECTS = ("chat", "completions", "responses", "messages", "embeddings")
 BILLINGS = ("free", "self_hosted", "paid")
 WIRES = ("openai", "litellm")
+# When an upstream's free credits return: with the next UTC day or month. None of them: nobody knows.
+QUOTA_WINDOWS = ("day", "month")
 ADDRESS_CLASSES = ("public", "private", "plaintext")
 
 
@@ -57,9 +59,9 @@ class BreakerRules:
 class Provider:
     """One upstream service. `upstream` is the label that response headers show.
 
-    `unready` is None, or the reason word why this worker cannot call it at all: `disabled`,
-    `no_credential`, `address_refused` or `wire_unavailable`; `why` says it to an operator. `access` stands for
-    the address and the credential: it is another one when either changes, and tells neither.
+    `quota_window` is one of QUOTA_WINDOWS, or None. `unready` is None, or the reason word why this worker cannot call
+    it at all: `disabled`, `no_credential`, `address_refused` or `wire_unavailable`; `why` says it to an operator.
+    `access` stands for the address and the credential: it is another one when either changes, and tells neither.
     """
 
     slug: str
@@ -72,6 +74,7 @@ class Provider:
     limits: TimeLimits = TimeLimits()
     breaker: BreakerRules = BreakerRules()
     concurrency_limit: int | None = None
+    quota_window: str | None = None
     unready: str | None = None
     why: str = ""
     access: str = field(default="", repr=False)

@@ -12,6 +12,7 @@ from routing.engine.snapshot import (
     CAPABILITIES,
     DIALECTS,
     IMAGE_URLS,
+    QUOTA_WINDOWS,
     WIRES,
     Deployment,
     Price,
@@ -56,6 +57,8 @@ def provider_findings(provider: Provider) -> Iterator[Finding]:
     if provider.breaker.open_after < 1 or not provider.breaker.open_for > 0:
         message = "The breaker opens after fewer than one failure, or for no time."
         yield Finding(ERROR, subject, message, "Use at least 1 failure, and more than 0 seconds.")
+    if provider.quota_window is not None:
+        yield from _unknown(subject, "quota window", (provider.quota_window,), QUOTA_WINDOWS)
     if provider.concurrency_limit is not None and provider.concurrency_limit < 1:
         message = "The concurrency limit lets no request through."
         yield Finding(ERROR, subject, message, "Use 1 or more, leave it empty, or disable the provider.")

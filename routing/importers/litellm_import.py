@@ -17,7 +17,15 @@ from routing.importers.report import Report
 from routing.loader import LoadReport, load_rows
 from routing.models import Provider, PublishingSwitch, SeededRow
 from routing.provider_secrets import set_secret, surroundings_here
-from routing.publish import PublishRefused, check, in_words, newest_revision, publish, publishing_lock
+from routing.publish import (
+    CellsEmptied,
+    PublishRefused,
+    check,
+    in_words,
+    newest_revision,
+    publish,
+    publishing_lock,
+)
 
 AUTHOR = "import"
 
@@ -120,6 +128,9 @@ def publish_wish(wish: Wish, report: Report, before: tuple[Finding, ...]) -> tup
         old = [finding for finding in errors_of(error.findings) if finding in before]
         report.closing = _not_published(new, old, wish)
         return new
+    except CellsEmptied as error:
+        report.closing = f"This is a draft. {error}{_dry(wish)}"
+        return ()
     would = "Would be published" if wish.dry_run else "Published"
     what = (
         f"{would} as revision {publication.number}."

@@ -11,7 +11,13 @@ from routing.models.catalogue import (
     TierPolicy,
     choices,
 )
-from routing.models.publishing import CatalogueRevision, ProviderSecret, PublishingSwitch, SeededRow
+from routing.models.publishing import (
+    CatalogueRevision,
+    ProviderSecret,
+    PublishingSwitch,
+    ScheduledPublication,
+    SeededRow,
+)
 
 __all__ = [
     "Alias",
@@ -23,6 +29,7 @@ __all__ = [
     "ProviderSecret",
     "PublishingSwitch",
     "Route",
+    "ScheduledPublication",
     "SeededRow",
     "Tier",
     "TierPolicy",

@@ -105,6 +105,14 @@ class Provider(models.Model):
     open_for = models.FloatField(
         default=5, help_text="Seconds the circuit stays open at first; twice as long each time.", **SECONDS
     )
+    quota_window = models.CharField(  # noqa: DJ001  (revisions of before it have no such field, and read as None)
+        max_length=8,
+        null=True,
+        blank=True,
+        choices=[("day", "the next UTC day"), ("month", "the next UTC month")],
+        help_text="When used-up credits return, where the upstream does not say. Until then one hour's pause follows"
+        " another, and a request tries again after each. Empty: unknown, a pause of 15 minutes.",
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

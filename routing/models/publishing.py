@@ -43,6 +43,40 @@ class CatalogueRevision(models.Model):
         return f"revision {self.number}"
 
 
+class ScheduledPublication(models.Model):
+    """The wish to publish the draft, as it was then (`sha256`), at a time; on top of the revision `parent`.
+
+    At most one is waiting. `began_hold`: publishing is held for it alone, until it is carried out or cancelled.
+    `outcome` says in a sentence what came of it: the refusal, or who took it back.
+    """
+
+    WAITING, PUBLISHED, REFUSED, CANCELLED = "waiting", "published", "refused", "cancelled"
+
+    at = models.DateTimeField()
+    author = models.CharField(max_length=255)
+    note = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    parent = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    began_hold = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    state = models.CharField(max_length=16, default=WAITING)
+    outcome = models.TextField(blank=True)
+    revision = models.PositiveIntegerField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["state"], condition=models.Q(state="waiting"), name="one_scheduled_publication"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"publication at {self.at:%Y-%m-%d %H:%M} UTC"
+
+
 class SeededRow(models.Model):
     """A row that a seed or an import once created. Loading again leaves it alone, also when it was deleted since."""
 

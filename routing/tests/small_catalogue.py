@@ -25,6 +25,7 @@ SMALL: dict[str, Any] = {
             "extra_headers": {"X-Title": "RainyModel"},
             "first_content_limit": 45,
             "concurrency_limit": 4,
+            "quota_window": "month",
         },
         "moon": {
             "upstream": "moon",

@@ -49,6 +49,7 @@ def newest() -> CatalogueRevision:
         ("first_content_limit", "nan", "Enter a number"),
         ("concurrency_limit", "0", "greater than or equal"),
         ("open_after", "99999999", "less than or equal"),
+        ("quota_window", "week", "valid choice"),
         ("litellm_prefix", "no slash", "a slash"),
         ("litellm_prefix", "bedrock/", "past this gateway"),
     ],

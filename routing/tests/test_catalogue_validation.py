@@ -215,6 +215,7 @@ def test_a_translated_provider_needs_no_address():
         {"breaker": BreakerRules(open_after=0)},
         {"breaker": BreakerRules(open_for=0)},
         {"concurrency_limit": 0},
+        {"quota_window": "fortnight"},
     ],
 )
 def test_limits_that_let_no_request_through_are_refused(fields):

@@ -82,10 +82,21 @@ def test_breaker_headers_and_parameters_reach_the_snapshot(document):
     )
     assert snapshot.providers["sun"].extra_headers == (("X-Title", "RainyModel"),)
     assert snapshot.providers["sun"].concurrency_limit == 4
+    assert (snapshot.providers["sun"].quota_window, snapshot.providers["moon"].quota_window) == (
+        "month",
+        None,
+    )
     assert snapshot.deployments["moon/pale"].parameter_policy == (
         ("max_tokens", "max_completion_tokens"),
         ("temperature", None),
     )
+
+
+def test_a_document_of_before_the_quota_window_serves(document):
+    for entry in document["providers"]:
+        del entry["quota_window"]
+
+    assert compile_snapshot(document, 1, surroundings()).providers["sun"].quota_window is None
 
 
 @pytest.mark.fault("C32")

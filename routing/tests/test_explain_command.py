@@ -35,7 +35,8 @@ def test_it_prints_the_order_and_the_reason_for_each_one_left_out(published):
         "1. free sun bright $0 in, $0 out per million tokens",
         "",
         "Left out:",
-        "– direct moon pale no_credential provider moon: MOON_KEY is not set",
+        "– direct moon pale no_credential No credential: provider moon: MOON_KEY is not set. "
+        "Set the credential on the provider's page.",
     ]
 
 
@@ -82,6 +83,9 @@ def test_where_make_run_would_answer_from_its_demonstration_that_is_said(publish
     lines = explain("weather-mini")
 
     assert "No deployment is eligible." in lines
-    assert "– free sun bright no_credential provider sun: SUN_KEY is not set" in lines
+    assert any(
+        "– free sun bright no_credential No credential: provider sun: SUN_KEY is not set" in line
+        for line in lines
+    )
     assert any("demonstration upstream" in line for line in lines) is told
     assert not any("demonstration" in line for line in explain("weather-mini", "--provider", "moon"))

@@ -126,19 +126,40 @@ def test_a_missing_capability_goes_on_to_the_next_deployment():
     assert walk(loop, INCAPABLE, DOWN) == ["a", "b"]
 
 
-def test_too_long_goes_on_with_larger_windows_only_and_with_undeclared_ones_last():
+def test_too_long_is_asked_of_one_larger_window_and_then_of_nobody():
     small, same, large = (deployment(f"w{size}", context_window=size) for size in (8_000, 8_001, 32_000))
     twin, undeclared = deployment("twin", context_window=8_001), deployment("undeclared")
     loop = failover(same, twin, undeclared, small, large)
 
-    assert walk(loop, LONG) == ["w8001", "w32000", "undeclared"]
+    assert walk(loop, LONG) == ["w8001", "w32000"]
     assert loop.tried == ("w8001", "twin", "w8000", "w32000", "undeclared")
+    assert loop.verdict().code == "context_length_exceeded"
 
 
-def test_an_undeclared_window_that_refused_leaves_the_others_in_the_running():
+def test_too_long_is_asked_of_an_undeclared_window_where_no_larger_one_is_declared():
+    same, twin = deployment("same", context_window=8_001), deployment("twin", context_window=8_001)
+    loop = failover(same, deployment("undeclared"), twin, deployment("other"))
+
+    assert walk(loop, LONG) == ["same", "undeclared"]
+
+
+def test_a_larger_window_that_is_down_leaves_its_turn_to_the_next_larger_one():
+    windows = [deployment(f"w{size}", context_window=size) for size in (8_000, 32_000, 64_000, 128_000)]
+    loop = failover(*windows)
+    asked = []
+    for outcome in (LONG, DOWN, LONG):
+        candidate = loop.next(Health(), 0.0)
+        asked.append(candidate.deployment.slug)
+        loop.failed(candidate, outcome)
+
+    assert asked == ["w8000", "w32000", "w64000"]
+    assert loop.next(Health(), 0.0) is None
+
+
+def test_after_an_undeclared_window_that_refused_any_declared_one_may_be_larger():
     undeclared, small = deployment("undeclared"), deployment("small", context_window=4_000)
 
-    assert walk(failover(undeclared, small, B), LONG) == ["undeclared", "small", "b"]
+    assert walk(failover(undeclared, B, small), LONG) == ["undeclared", "small"]
 
 
 @pytest.mark.parametrize("word", ["invalid_request", "content_filter"])

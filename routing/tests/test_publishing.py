@@ -1,18 +1,34 @@
 """Publishing: numbered revisions, refusals, holding, rolling back, and two operators at once."""
 
 import threading
+import time
+from datetime import timedelta
 from io import StringIO
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django.utils import timezone
 
+from rainymodel_site.console.change.mark import _known, has_unpublished
+from rainymodel_site.overview.attention import unpublished_changes
 from routing.catalogue import read_document
 from routing.document import document_sha256
+from routing.draft import draft_mark, hold
 from routing.models import Alias, CatalogueRevision, Deployment, Provider, PublishingSwitch, Route
 from routing.provider_secrets import set_secret
-from routing.publish import PublishRefused, StaleParent, UnknownRevision, publish, publish_saved, roll_back
+from routing.publish import (
+    LOCK,
+    PublishRefused,
+    StaleParent,
+    UnknownRevision,
+    publish,
+    publish_saved,
+    publishing_lock,
+    roll_back,
+)
+from routing.schedule import NotScheduled, schedule
 from routing.tests.small_catalogue import load_small
 
 pytestmark = pytest.mark.django_db
@@ -195,6 +211,57 @@ def test_operators_who_publish_at_once_get_numbers_without_gaps():
     numbers = list(CatalogueRevision.objects.order_by("number").values_list("number", "parent"))
     assert numbers == [(number, number - 1 or None) for number in range(1, len(numbers) + 1)]
     assert CatalogueRevision.objects.first().document == read_document()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waited_to_publish_sees_what_was_held_meanwhile():
+    load_small()
+    done = []
+
+    def save() -> None:
+        try:
+            done.append(publish_saved("ada"))
+        finally:
+            connections.close_all()
+
+    saving = threading.Thread(target=save)
+    with publishing_lock():
+        saving.start()
+        while not waiters():
+            time.sleep(0.01)
+        hold()
+    saving.join()
+
+    assert done == [None]
+    assert not CatalogueRevision.objects.exists()
+
+
+def test_a_field_that_came_with_a_later_version_is_nothing_to_publish():
+    load_small()
+    Provider.objects.update(quota_window=None)
+    publish("ada")
+    serving = CatalogueRevision.objects.get()
+    for entry in serving.document["providers"]:
+        del entry["quota_window"]
+    serving.sha256 = document_sha256(serving.document)
+    serving.save()
+
+    assert not has_unpublished()
+    assert list(unpublished_changes(timezone.now())) == []
+    assert publish("ada").changed is False
+    with pytest.raises(NotScheduled, match="nothing to publish"):
+        schedule(timezone.now() + timedelta(hours=1), "ada", parent=1, seen=draft_mark())
+    Provider.objects.filter(slug="sun").update(quota_window="month")
+    _known.clear()
+    assert has_unpublished()
+    assert publish("ada").changed
+
+
+def waiters() -> int:
+    """How many wait for the publishing lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE objid = %s AND NOT granted", [LOCK])
+        return cursor.fetchone()[0]
 
 
 def listener() -> psycopg.Connection:

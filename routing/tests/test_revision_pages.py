@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from routing.catalogue import read_document
+from routing.draft import draft_mark
 from routing.models import Alias, CatalogueRevision, Deployment, PublishingSwitch, Route
 from routing.publish import publish
 from routing.tests.pages import edit, told
@@ -27,8 +28,11 @@ def operator(client: Client) -> Client:
 
 
 def do(client: Client, action: str, *arguments: int, **fields: str):
+    seen = {"seen": draft_mark()} if action == "publish_now" else {}
     return client.post(
-        reverse(f"admin:routing_cataloguerevision_{action}", args=arguments), SUBMITTED | fields, follow=True
+        reverse(f"admin:routing_cataloguerevision_{action}", args=arguments),
+        SUBMITTED | seen | fields,
+        follow=True,
     )
 
 
@@ -50,7 +54,8 @@ def test_a_revisions_page_shows_changes_findings_and_the_document(operator):
 
     text = text_of(operator, "admin:routing_cataloguerevision_change", 2)
 
-    assert "deployment moon/pale: quality: 7 → 77" in text
+    assert "<del>7</del> → <ins>77</ins>" in text
+    assert "it serves" in text
     assert "deployment moon/any: It is paid for, and its price is unknown." in text
     assert "&quot;schema&quot;: 1" in text
     assert "Roll back to this revision" in text
@@ -101,6 +106,19 @@ def test_a_batch_on_top_of_an_older_revision_is_refused_and_shows_what_differs(o
     assert "revision 2 was published since you looked at 1" in told(response)[0]
     assert "alias weather: description: Somebody else&#x27;s. → Mine." in response.content.decode()
     assert CatalogueRevision.objects.count() == 2
+
+
+def test_a_draft_that_was_edited_since_the_dialog_opened_is_not_published(operator):
+    do(operator, "hold")
+    Alias.objects.filter(name="weather").update(description="Seen.")
+    seen = draft_mark()
+    assert seen in text_of(operator, "admin:routing_cataloguerevision_publish_now")
+    Alias.objects.filter(name="weather").update(description="Not seen.")
+
+    response = do(operator, "publish_now", parent="1", seen=seen)
+
+    assert "edited since you looked at it" in told(response)[0]
+    assert CatalogueRevision.objects.count() == 1
 
 
 def test_a_draft_with_errors_is_listed_and_not_published(operator):

@@ -1,0 +1,1 @@
+"""All that is stored about one person: to hand out, and to forget."""

@@ -1,0 +1,1 @@
+"""Changing what serves: reviewing the draft, publishing it now or later, and watching it arrive."""
