@@ -107,7 +107,7 @@ class AlertRule(models.Model):
         max_length=10, choices=Scope, blank=True, default="", help_text="Empty: everything."
     )
     scope_name = models.CharField(
-        max_length=160, blank=True, default="", help_text="The alias as clients ask for it, or the provider."
+        max_length=160, blank=True, default="", help_text="The alias's name, or the provider's slug."
     )
     quiet_from = models.TimeField(null=True, blank=True, help_text="Empty: never quiet.")
     quiet_to = models.TimeField(null=True, blank=True, help_text="May lie on the next morning.")

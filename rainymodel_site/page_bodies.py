@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import orjson
+
 from gateway.call import Receive, Send
+from gateway.uuid7 import new_id
 
 LARGEST = 4 * 1024 * 1024  # the largest form has a few texts of 200,000 characters, the largest file is 1 MB
-TOLD = f"A form may hold at most {LARGEST // 1024 // 1024} MB."
+TOLD = f"A form or a body of the management API may hold at most {LARGEST // 1024 // 1024} MB."
 
 
 class BoundedBodies:
@@ -30,11 +33,15 @@ class BoundedBodies:
 
         await self._pages(scope, counted, unless_over)
         if size > LARGEST:
-            await refuse(send)
+            await refuse(scope["path"], send)
 
 
-async def refuse(send: Send) -> None:
-    """413, in plain text: no page of ours sends so much."""
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+async def refuse(path: str, send: Send) -> None:
+    """413: in the management API's one error shape, elsewhere in plain text, as no page of ours sends so much."""
+    kind, body = b"text/plain; charset=utf-8", TOLD.encode()
+    if path.startswith("/api/"):
+        error = {"message": TOLD, "type": "invalid_request_error", "param": None, "code": "body_too_large"}
+        kind, body = b"application/json", orjson.dumps({"error": error})
+    headers = [(b"content-type", kind), (b"connection", b"close"), (b"x-request-id", new_id().encode())]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": TOLD.encode()})
+    await send({"type": "http.response.body", "body": body})

@@ -90,6 +90,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # as rainymodel_site/page_bodies.py says
 FORMAT_MODULE_PATH = ["rainymodel_site.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "build" / "static"  # filled by collectstatic when the image is built

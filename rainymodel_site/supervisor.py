@@ -91,7 +91,7 @@ class Supervisor:
             return
         for slot in self._slots:
             if slot.worker is None and slot.due <= self._clock():
-                slot.worker = self._start(slot.number)
+                slot.worker = self._try_to_start(slot)
 
     def _stand_in(self) -> None:
         """While workers die again and again and none is even starting, clients are told so.
@@ -104,6 +104,15 @@ class Supervisor:
         nobody = not any(worker for slot in self._slots for worker in slot.workers())
         due = min(slot.due for slot in self._slots)
         self._understudy.play(failing and nobody, retry_after=due - self._clock())
+
+    def _try_to_start(self, slot: Slot) -> Worker | None:
+        """A worker for this place; None when the system gives no process now, which is tried again in a second."""
+        try:
+            return self._start(slot.number)
+        except OSError as error:
+            log.error("a worker could not be started", number=slot.number, problem=str(error))
+            slot.due = self._clock() + 1.0
+            return None
 
     def _start(self, number: int) -> Worker:
         worker = start_worker(number, self._listener, self._app, self._clock())
@@ -172,7 +181,7 @@ class Supervisor:
             self._exit_code = 1  # it has said what is wrong, and would say it again
             self.stop()
             return
-        self._rolling = []
+        self._give_up_rolling()
         if code == 0 and worker.ready:  # somebody else told it to finish, and it did so in order
             log.warning("worker ended", number=slot.number, pid=worker.process.pid)
             slot.due = self._clock()
@@ -180,13 +189,22 @@ class Supervisor:
         wait = slot.back_off(worker, self._clock())
         log.error("worker died", number=slot.number, pid=worker.process.pid, exit=code, restart_in=wait)
 
+    def _give_up_rolling(self) -> None:
+        """Only those whose successor is on its way are still replaced."""
+        left = [slot for slot in self._rolling if slot.successor]
+        if len(left) < len(self._rolling):
+            log.warning("replacing workers was given up", left=len(self._rolling) - len(left))
+        self._rolling = left
+
     def _roll(self) -> None:
         """Replace the first worker in line: its successor first, so that no request is refused."""
         if not self._rolling or self._stopping_since is not None:
             return
         slot = self._rolling[0]
         if slot.successor is None:
-            slot.successor = self._start(slot.number)
+            slot.successor = self._try_to_start(slot)
+            if slot.successor is None:
+                self._give_up_rolling()
         elif slot.successor.ready:
             old, slot.worker, slot.successor = slot.worker, slot.successor, None
             self._rolling.pop(0)

@@ -131,7 +131,13 @@ class WorkerServer(uvicorn.Server):
         self.should_exit = True
 
     def _supervisor_is_gone(self) -> None:
-        if self._channel and not self._channel.recv(64):
+        """The channel's other end is closed; a reset, told only once, where it had not read that we are ready."""
+        assert self._channel is not None
+        try:
+            is_gone = not self._channel.recv(64)
+        except OSError:
+            is_gone = True
+        if is_gone:
             asyncio.get_running_loop().remove_reader(self._channel)
             self.begin_drain()
 

@@ -40,8 +40,10 @@ async def publishing(ground: Ground, client: Client, scale: Scale) -> Figure:
     spread = 4.0 / scale.streams  # a stream takes four seconds
     running = asyncio.gather(*(keep_streaming(number * spread) for number in range(scale.streams)))
     await asyncio.sleep(4.0)
-    times = await asyncio.to_thread(publish, ground, scale.publications)
-    ended.set()
+    try:
+        times = await asyncio.to_thread(publish, ground, scale.publications)
+    finally:
+        ended.set()
     failed = [answer for many in await running for answer in many if not answer.good]
     total = sum(map(len, running.result()))
     slowest = max(times)

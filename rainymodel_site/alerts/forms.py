@@ -15,6 +15,7 @@ from rainymodel_site.alert_models import AlertChannel, AlertRule
 from rainymodel_site.alerts.address import address_refusal, set_address
 from rainymodel_site.alerts.sending import recipients_of
 from routing.environment import read_surroundings
+from routing.models import Alias, Provider
 
 Kind = AlertChannel.Kind
 
@@ -41,6 +42,18 @@ class AlertRuleForm(forms.ModelForm):
         )
         widgets = {"channels": UnfoldAdminCheckboxSelectMultipleWidget()}
         help_texts = {"channels": "Where its messages go; without any, only this page and the list tell."}
+
+    def clean(self) -> dict[str, Any]:
+        """A rule about one alias or provider names one that there is; another would never fire."""
+        values = super().clean() or self.cleaned_data
+        scope, name = values.get("scope"), values.get("scope_name")
+        unknown = {
+            "alias": lambda: not Alias.objects.filter(name=name).exists(),
+            "provider": lambda: not Provider.objects.filter(slug=name).exists(),
+        }
+        if name and scope in unknown and unknown[scope]():
+            self.add_error("scope_name", f"There is no {scope} of this name.")
+        return values
 
 
 class AlertChannelForm(forms.ModelForm):
@@ -90,5 +103,6 @@ class AlertChannelForm(forms.ModelForm):
         channel: AlertChannel = self.instance
         if self.cleaned_data["address"]:
             set_address(channel, self.cleaned_data["address"])
+        if {"address", "recipients", "kind"} & set(self.changed_data):
             channel.retry_at, channel.failures = None, 0
         return super().save(commit)

@@ -50,6 +50,9 @@ def look_at(rule: AlertRule, now: datetime) -> bool:
     except DatabaseError as error:
         log.warning("an alert rule could not be looked at", rule=rule.pk, error=type(error).__name__)
         return False
+    except Exception:
+        log.exception("an alert rule could not be looked at", rule=rule.pk)
+        return False
     return True
 
 
@@ -85,7 +88,8 @@ def write(
     now: datetime,
 ) -> None:
     """Keep the rows of what fires, and let go of what is over."""
-    told = {*decided.begun, *decided.reminded}
+    heard = rule.channels.filter(enabled=True).exists()
+    told = {*decided.begun, *decided.reminded} if heard else set()
     for name, trouble in found.items():
         row = rows.get(name) or AlertFiring(rule=rule, identity=name, began_at=now)
         row.subject, row.sentence, row.link = trouble.subject, trouble.sentence, trouble.link

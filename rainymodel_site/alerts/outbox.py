@@ -12,7 +12,7 @@ from rainymodel_site.alert_models import AlertChannel, AlertMessage
 from rainymodel_site.alerts.sending import NotDelivered, deliver
 from rainymodel_site.alerts.words import Document
 
-CLAIM = timedelta(seconds=60)  # longer than one message takes
+CLAIM = timedelta(minutes=5)  # longer than one message takes, also by e-mail
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=30)
 GIVEN_UP_AFTER, KEPT_FOR = timedelta(days=1), timedelta(days=30)
 AT_ONCE = 20  # messages of a channel in one round
@@ -35,6 +35,7 @@ def forget(now: datetime) -> None:
 
 def claim(channel: AlertChannel, now: datetime) -> bool:
     """Take the channel, unless it is to be left alone or another worker has it."""
+    now = max(now, timezone.now())  # the channels before may have taken long
     free = AlertChannel.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), pk=channel.pk)
     return free.update(retry_at=now + CLAIM) == 1
 
@@ -45,12 +46,13 @@ def send_all(channel: AlertChannel, rules: AddressRules, over: threading.Event) 
     for message in due(channel):
         if over.is_set():
             break
+        if not AlertMessage.objects.filter(pk=message.pk, sent_at=None).exists():
+            continue  # a test let go of the claim, and another worker was here
         try:
-            attempt(channel, message.document, rules)
+            attempt(channel, message.document, rules, keep=True)
         except NotDelivered:
             return sent
         AlertMessage.objects.filter(pk=message.pk).update(sent_at=timezone.now())
-        AlertChannel.objects.filter(pk=channel.pk).update(retry_at=timezone.now() + CLAIM)
         sent += 1
     AlertChannel.objects.filter(pk=channel.pk).update(retry_at=None)
     return sent
@@ -61,19 +63,21 @@ def due(channel: AlertChannel) -> Iterator[AlertMessage]:
     yield from AlertMessage.objects.filter(channel=channel, sent_at=None).order_by("id")[:AT_ONCE]
 
 
-def attempt(channel: AlertChannel, told: Document, rules: AddressRules) -> str:
-    """Send one message and note on the channel what came of it. Raises NotDelivered."""
+def attempt(channel: AlertChannel, told: Document, rules: AddressRules, *, keep: bool = False) -> str:
+    """Send one message and note on the channel what came of it; `keep` it claimed. Raises NotDelivered."""
     row = AlertChannel.objects.filter(pk=channel.pk)
     try:
         arrived = deliver(channel, told, rules)
     except NotDelivered as problem:
         now = timezone.now()
-        failures = row.values_list("failures", flat=True).get()
+        failures = row.values_list("failures", flat=True).first() or 0
         row.update(
             last_error=str(problem), failed_at=now, failures=F("failures") + 1, retry_at=now + pause(failures)
         )
         raise
-    row.update(last_error="", failed_at=None, failures=0, retry_at=None, last_sent_at=timezone.now())
+    now = timezone.now()
+    claimed = now + CLAIM if keep else None
+    row.update(last_error="", failed_at=None, failures=0, retry_at=claimed, last_sent_at=now)
     return arrived
 
 

@@ -56,7 +56,7 @@ def attempts_at(provider: str, window: Window) -> Counts:
 
 
 def fallbacks(rule: AlertRule, now: datetime) -> Iterator[Trouble]:
-    """Requests that somebody else answered than was asked first."""
+    """Requests that the deployment asked first did not answer."""
     figures = figures_of(rule, Window(now - timedelta(minutes=rule.minutes)))
     yield from share(rule, Counts(figures.requests, figures.fallbacks, "requests fell back"))
 
@@ -92,7 +92,9 @@ def about(rule: AlertRule, sentence: str) -> Iterator[Trouble]:
 def budgets(rule: AlertRule, now: datetime) -> Iterator[Trouble]:
     """Keys near what they may spend."""
     share = rule.threshold or Decimal(100)
-    yield from noticed(rule, keys_near_their_budget(now, near=share))
+    for notice in keys_near_their_budget(now, near=share):
+        period = notice.sentence.rsplit(" ", 1)[-1]  # "today" or "month": a key may be near both
+        yield Trouble(f"{rule.kind} {notice.link} {period}", notice.subject, notice.sentence, notice.link)
 
 
 def circuits(rule: AlertRule, now: datetime) -> Iterator[Trouble]:

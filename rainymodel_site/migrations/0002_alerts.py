@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="The alias as clients ask for it, or the provider.",
+                        help_text="The alias's name, or the provider's slug.",
                         max_length=160,
                     ),
                 ),

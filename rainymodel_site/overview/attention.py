@@ -79,7 +79,14 @@ def upstreams_in_trouble(
 
 def silent_workers(now: datetime) -> Iterator[Notice]:
     """Workers that stopped reporting without saying goodbye."""
-    for worker in Worker.objects.filter(heartbeat_at__lte=now - Worker.SILENT_AFTER):
+    alive = now - Worker.SILENT_AFTER
+    heir = Worker.objects.filter(  # whoever took a dead worker's place
+        hostname=OuterRef("hostname"),
+        number=OuterRef("number"),
+        started_at__gt=OuterRef("started_at"),
+        heartbeat_at__gt=alive,
+    )
+    for worker in Worker.objects.filter(~Exists(heir), heartbeat_at__lte=alive):
         minutes = (now - worker.heartbeat_at).total_seconds() / 60
         told = f"has not reported for {minutes:.0f} minutes" if minutes >= 2 else "has stopped reporting"
         yield Notice(str(worker), told, reverse("admin:gateway_worker_changelist"), "Workers")

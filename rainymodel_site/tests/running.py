@@ -32,7 +32,7 @@ def program(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=PATIENCE)  # until nobody holds its output: an orphan fails the test
 
 
 def python(*arguments: str, **environment: str) -> Any:

@@ -72,14 +72,17 @@ def test_states_of_upstreams_are_told_apart():
 
 
 @pytest.mark.django_db
-def test_a_key_near_its_budget_is_found_from_the_threshold_on():
-    key, _ = issue_key(User.objects.create(username="ada", role=Role.ADMIN), "near", usd_per_day=Decimal(10))
-    period = period_of("day", datetime.now(UTC).timestamp())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO accounts_use VALUES (%s, %s, gen_random_uuid(), %s)",
-            [f"key:{key.pk}:day", period, 6 * NANO],
-        )
+def test_a_key_near_its_budgets_is_found_for_each_from_the_threshold_on():
+    limits = {"usd_per_day": Decimal(10), "usd_per_month": Decimal(9)}
+    key, _ = issue_key(User.objects.create(username="ada", role=Role.ADMIN), "near", **limits)
+    for kind in ("day", "month"):
+        period = period_of(kind, datetime.now(UTC).timestamp())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO accounts_use VALUES (%s, %s, gen_random_uuid(), %s)",
+                [f"key:{key.pk}:{kind}", period, 6 * NANO],
+            )
 
-    assert found(kind="budget", threshold=Decimal(60)) == ["near: has spent $6.00 of $10.00 today"]
-    assert found(kind="budget", threshold=Decimal(61)) == []
+    month = "near: has spent $6.00 of $9.00 this month"
+    assert found(kind="budget", threshold=Decimal(60)) == [month, "near: has spent $6.00 of $10.00 today"]
+    assert found(kind="budget", threshold=Decimal(61)) == [month]

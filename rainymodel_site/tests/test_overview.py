@@ -131,6 +131,15 @@ def test_what_most_workers_keep_away_from_is_told_once(admin: User):
     assert found(admin, "Workers") == ["a · worker 3 has not reported for 5 minutes"]
 
 
+def test_of_a_dead_worker_whose_place_is_taken_nothing_is_told(admin: User):
+    now = datetime.now(UTC)
+    before = now - timedelta(minutes=5)
+    Worker.objects.create(hostname="a", number=1, pid=1, started_at=before, heartbeat_at=before)
+    assert found(admin, "Workers") == ["a · worker 1 has not reported for 5 minutes"]
+    Worker.objects.create(hostname="a", number=1, pid=2, started_at=now, heartbeat_at=now)
+    assert found(admin, "Workers") == []
+
+
 def test_many_notices_of_a_kind_are_counted():
     many = [Notice(f"key {number}", "is near", "/", "Key") for number in range(MOST + 3)]
     assert [one.subject for one in shortened(many)] == ["key 0", "key 1", "key 2", "key 3", "and 4 more"]

@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError
 from bench.ports import free_port
 from gateway.tests.live import serving
 from rainymodel_site.failures import is_away
+from rainymodel_site.tests.running import eventually
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ def test_a_page_says_that_the_database_is_away_and_comes_back(site: Site, path: 
 def test_the_log_has_one_line_for_it_and_no_traceback(site: Site):
     httpx.get(f"{site.url}/signin/a-link-of-its-own", timeout=30)
 
-    (line,) = [line for line in site.log() if "/signin/a-link-of-its-own" in line]
+    told: list[str] = []
+    # The log is written by a thread of its own, a moment after the answer.
+    eventually(
+        lambda: told.extend(line for line in site.log() if "/signin/a-link-of-its-own" in line) or told
+    )
+    (line,) = told
     assert "The database cannot be reached" in line
     assert "Traceback" not in "\n".join(site.log())
 

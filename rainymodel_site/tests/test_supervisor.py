@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 
 from rainymodel_site.listening import CannotListen, listen, visit_url
 from rainymodel_site.tests.running import eventually, fetch, finished, is_alive, python
-from rainymodel_site.workers import Slot, Worker
+from rainymodel_site.workers import Slot, Worker, start_worker
 
 
 @dataclass
@@ -110,6 +111,15 @@ def test_a_worker_that_somebody_told_to_finish_is_replaced_without_a_pause():
     assert (code, len(set(seen))) == (0, 3)
     assert "worker died" not in errors
     assert errors.count("worker ended") == 3
+
+
+def test_a_worker_ends_whose_supervisor_died_before_it_heard_a_word():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = start_worker(1, listener, "rainymodel_site.tests.little_app:application", time.monotonic())
+        select.select([worker.channel], [], [], 30)
+        worker.channel.close()
+
+        assert worker.process.wait(30) == 0
 
 
 @pytest.mark.fault("I21")
