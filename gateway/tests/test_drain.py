@@ -1,6 +1,7 @@
 """SIGTERM: running streams may finish; what does not finish is told so, and its row is written."""
 
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def test_a_stream_that_outlives_the_drain_ends_in_an_error_frame_and_a_short_one
     pieces = long.iter_bytes()
     next(pieces)
     gateway.process.send_signal(signal.SIGTERM)
-    ready = httpx.get(f"{gateway.url}/ready")
+    until = time.monotonic() + 5
+    while (ready := httpx.get(f"{gateway.url}/ready")).status_code == 200 and time.monotonic() < until:
+        pass  # the supervisor has yet to pass the word on
 
     cut = b"".join(pieces)
     whole = b"".join(short.iter_bytes())
