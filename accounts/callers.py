@@ -56,7 +56,6 @@ SAVE_SECONDS, SAVE_AGAIN_AFTER = (
     60.0,
     3600.0,
 )  # changed keys are saved at most so often, unchanged ones so seldom
-SAVING_SECONDS = 15.0
 SILENCE_SECONDS = 5.0  # after a failed question nobody asks again for this long
 REMEMBERED = 50_000
 NEVER_FRESH = -1  # a generation that never is the present one

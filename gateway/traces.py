@@ -13,6 +13,7 @@ import structlog
 
 from gateway.call import Call
 from gateway.log_rows import LogEntry
+from gateway.metrics.counts import endpoint_of
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -118,7 +119,7 @@ class OpenTelemetry:
 
 def operation_of(entry: LogEntry) -> str:
     """The convention's word for the endpoint."""
-    path = entry.endpoint.removeprefix("/v1").strip("/")
+    path = endpoint_of(entry.endpoint)
     return OPERATIONS.get(path, path)
 
 

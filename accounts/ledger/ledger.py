@@ -77,7 +77,7 @@ class Ledger:
     def __init__(
         self, pool: AsyncConnectionPool, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
-        self._pool, self._clock, self._wall_clock = pool, clock, wall_clock
+        self._pool, self._clock = pool, clock
         self._lessee: UUID | None = None
         self._offset = wall_clock() - clock()
         self._calendar = Calendar()

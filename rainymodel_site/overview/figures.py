@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from gateway.narrative import dollars, duration
-from gateway.traffic.figures import Figures, Group, together
+from gateway.traffic.figures import Figures, Group, Latency, together
 from gateway.traffic.saved import Saved
 
 NOTHING = "–"
@@ -84,11 +84,11 @@ def tiles(figures: Figures, saved: Saved) -> tuple[Tile, ...]:
         ),
         Tile("Cost", dollars(cents(figures)), unpriced_of(figures)),
         saved_tile(saved),
-        Tile("Time of an answer", took(figures.latency.percentile(0.5)), tail(figures)),
+        Tile("Time of an answer", took(figures.latency.percentile(0.5)), tail(figures.latency)),
         Tile(
             "Time to first content",
             took(first.percentile(0.5)),
-            f"p95 {took(first.percentile(0.95))}, p99 {took(first.percentile(0.99))}" if first.count else "",
+            tail(first),
         ),
     )
 
@@ -135,9 +135,8 @@ def unpriced_of(figures: Figures) -> str:
     return f"and {figures.unpriced:,} requests of unknown cost" if figures.unpriced else ""
 
 
-def tail(figures: Figures) -> str:
+def tail(latency: Latency) -> str:
     """The slow ones."""
-    latency = figures.latency
     if not latency.count:
         return ""
     return f"p95 {took(latency.percentile(0.95))}, p99 {took(latency.percentile(0.99))}"
