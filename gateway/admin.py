@@ -21,6 +21,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from accounts.actor import current_actor
+from accounts.moments import moment_words
 from accounts.site import example_request, site_address
 from gateway.log_export import FORMS, Export
 from gateway.log_filter import read_filter
@@ -170,10 +171,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     fields = ("id", "time", "why", "refused")
     readonly_fields = ("time", "why", "refused")
 
-    @column("Time (UTC)")
+    @column("Time")
     def time(self, letter: DeadLetter) -> str:
         """To the second."""
-        return f"{letter.at:%d %b %Y %H:%M:%S}"
+        return moment_words(letter.at)
 
     @column("Reason")
     def why(self, letter: DeadLetter) -> str:

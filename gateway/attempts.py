@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import structlog
 
+from accounts.ledger.ledger import Reservation
 from gateway.asking import upstream_call
 from gateway.cost_bounds import Bounds
 from gateway.dialects.dialect import Dialect
@@ -37,9 +38,7 @@ class Attempt:
         self._probe = services.live.begin(deployment)
         self._call = upstream_call(exchange, deployment, limit)
         self._cut_short = limit < deployment.limits.first_content
-        services.lines.sent(
-            exchange.call.request_id, deployment, self._call.dialect, stream=exchange.request.stream
-        )
+        self._place: Reservation | None = None
         self.first_content: float | None = None
         self._answer: Completion | UpstreamStream | None = None
 
@@ -52,6 +51,18 @@ class Attempt:
     def translated(self) -> bool:
         """True when the upstream was not asked in the client's own dialect."""
         return self._call.dialect != self._exchange.request.dialect
+
+    async def enter(self) -> bool:
+        """Take a place at the provider, where it has a limit; False when all are taken, and nothing was begun."""
+        services, provider = self._exchange.services, self.deployment.provider
+        if provider.concurrency_limit is None:
+            return True
+        try:
+            self._place = await services.places.take(provider.slug, provider.concurrency_limit)
+        finally:
+            if self._place is None:
+                services.live.withdraw(self.deployment, probe=self._probe)
+        return self._place is not None
 
     async def complete(self) -> Completion:
         """One whole JSON answer. Raises AttemptFailed."""
@@ -67,8 +78,12 @@ class Attempt:
 
     async def answer(self) -> Completion | UpstreamStream:
         """A whole answer or an open stream, as was asked. Raises AttemptFailed, also for what nobody foresaw."""
+        exchange = self._exchange
+        exchange.services.lines.sent(
+            exchange.call.request_id, self.deployment, self._call.dialect, stream=exchange.request.stream
+        )
         try:
-            self._answer = await (self.open_stream() if self._exchange.request.stream else self.complete())
+            self._answer = await (self.open_stream() if exchange.request.stream else self.complete())
             return self._answer
         except AttemptFailed:
             raise
@@ -83,6 +98,8 @@ class Attempt:
         ours = self._cut_short and self.first_content is None and outcome.word == "timeout"
         lesson = OUT_OF_TIME if ours else outcome
         exchange.services.live.end(self.deployment, lesson, probe=self._probe)
+        if self._place is not None:
+            self._place.release()
         seconds = exchange.services.clock() - self.started
         exchange.services.lines.answered(exchange.call.request_id, self.deployment, outcome, seconds)
         exchange.entry.attempts.append(
@@ -161,6 +178,9 @@ async def find_answer(exchange: Exchange) -> Answered:
             break
         limit = failover.time_for_attempt(remaining, candidate.deployment.limits.first_content)
         attempt = Attempt(exchange, candidate.deployment, limit)
+        if not await attempt.enter():
+            failover.withdraw(candidate)
+            continue
         try:
             answer = await attempt.answer()
         except AttemptFailed as failed:

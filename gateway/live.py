@@ -1,5 +1,6 @@
 """The worker's live view of its upstreams: the one owner of a `Health` that changes with every outcome."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ class Live:
         self._clock, self._draw = clock, draw
         self.health = Health()
         self.changes = Changes()
+        self.running: Counter[str] = Counter()  # attempts on their way, by provider slug
         self.opened_by_order: dict[str, float] = {}  # deployment slug → until when an operator keeps it open
 
     def begin(self, deployment: Deployment) -> float:
@@ -33,11 +35,17 @@ class Live:
         before = self.health
         claimed = before.claim(deployment, self._clock()) or before
         self.health = claimed.started(deployment)
+        self.running[deployment.provider.slug] += 1
         return 0.0 if claimed is before else claimed.probe_of(deployment)
 
     def end(self, deployment: Deployment, outcome: Outcome, *, probe: float) -> None:
         """The attempt is over: learn from its outcome, give back what `begin` took, whose answer `probe` is."""
         self.note(deployment, outcome)
+        self.withdraw(deployment, probe=probe)
+
+    def withdraw(self, deployment: Deployment, *, probe: float) -> None:
+        """Give back what `begin` took and learn nothing."""
+        self.running[deployment.provider.slug] -= 1
         self.health = self.health.ended(deployment)
         if probe:
             self.health = self.health.release(deployment, probe)

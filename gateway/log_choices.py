@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from accounts.models import ApiKey
 from gateway.log_fields import ENDPOINTS, STATES_OFFERED, YES_NO
 from gateway.log_filter import SPANS, LogFilter, read_moment
@@ -77,9 +79,9 @@ class Filled:
         return Control(name, title, "number", self.wanted.value(name), (), hint)
 
     def moment(self, name: str, title: str) -> Control:
-        """A moment of UTC."""
+        """A moment in the viewer's zone."""
         given = self.wanted.value(name)
-        value = f"{read_moment(name, given):%Y-%m-%dT%H:%M:%S}" if given else ""
+        value = f"{timezone.localtime(read_moment(name, given)):%Y-%m-%dT%H:%M:%S}" if given else ""
         return Control(name, title, "moment", value)
 
 
@@ -98,8 +100,8 @@ def when(filled: Filled) -> tuple[Control, ...]:
     """Controls of the time."""
     return (
         filled.select("last", "Time", [(name, title) for name, (title, _) in SPANS.items()]),
-        filled.moment("from", "From (UTC)"),
-        filled.moment("to", "To (UTC)"),
+        filled.moment("from", "From"),
+        filled.moment("to", "To"),
     )
 
 

@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 
+from accounts.moments import moment_words
 from gateway.log_fields import FIELDS, Field, Unreadable
 from gateway.uuid7 import EPOCH, id_floor
 
@@ -110,14 +112,17 @@ def read_time(name: str, given: str, now: datetime) -> tuple[datetime, Wanted]:
         title, span = SPANS[given]
         return now - span, Wanted(name, given, "Time", title)
     moment = read_moment(name, given)
-    return moment, Wanted(name, given, name.capitalize(), f"{moment:%d %b %Y %H:%M:%S} UTC")
+    lasting = moment.isoformat().replace("+00:00", "Z")  # in a link it means the same to everybody
+    return moment, Wanted(name, lasting, name.capitalize(), moment_words(moment))
 
 
 def read_moment(name: str, given: str) -> datetime:
-    """A day, or a moment with or without a zone; without one it is UTC. Raises Unreadable."""
+    """A day, or a moment; without a zone of its own it is in the viewer's, UTC for programs. Raises Unreadable."""
     try:
         moment = datetime.fromisoformat(given)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.get_current_timezone())
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unreadable(f"{name}: {given} is no time. Give one such as 2026-11-21T14:30.") from None
     return min(max(moment, EPOCH), LATEST)

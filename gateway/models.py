@@ -120,7 +120,10 @@ class DeadLetter(models.Model):
 
 
 class Worker(models.Model):
-    """One process that serves requests, as it last reported itself."""
+    """One process that serves requests, as it last reported itself.
+
+    `running`: provider slug → how many requests it has there just now, a second old at most.
+    """
 
     SILENT_AFTER = timedelta(seconds=15)  # three heartbeats
 
@@ -134,6 +137,7 @@ class Worker(models.Model):
     revision_since = models.DateTimeField(null=True)
     ready = models.BooleanField(default=False)
     version = models.TextField(default="")
+    running = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
 
     class Meta:
         default_permissions = ("view",)

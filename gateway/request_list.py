@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from accounts.moments import moment_words
 from gateway.log_choices import ControlGroup, control_groups
 from gateway.log_filter import LogFilter, Wanted, read_filter
 from gateway.log_query import Page, TooSlow, read_ended, read_page
@@ -152,7 +153,7 @@ def reach_of(
     if page.full or page.reached_at is None:
         return None
     count = len(page.rows) or "Nothing"
-    there = f"{page.reached_at:%d %b %Y %H:%M:%S} UTC"
+    there = moment_words(page.reached_at)
     if upwards:
         query = wanted.query(after=str(page.reached))
         return Reach(

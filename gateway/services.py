@@ -17,6 +17,7 @@ from gateway.housekeeping import JOBS, say_goodbye
 from gateway.lifecycle import Lifecycle
 from gateway.live import Live
 from gateway.metrics.worker import Metrics
+from gateway.places import Places
 from gateway.probes import FreeProbes
 from gateway.prompts.keeper import PromptKeeper
 from gateway.pulse import Pulse
@@ -75,6 +76,7 @@ class Services:
     probes: FreeProbes | None = None
     beside: tuple[Callable[[], Awaitable[None]], ...] = ()  # jobs of the layers above
     traces: Traces | None = None
+    places: Places = field(init=False)
     states: StateKeeper = field(init=False)
     prompts: PromptKeeper = field(init=False)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Services:
     _running: bool = False
 
     def __post_init__(self) -> None:
+        self.places = Places(self.limits.ledger)
         self.states = StateKeeper(self)
         self.prompts = PromptKeeper(self.pool)
 

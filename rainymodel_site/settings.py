@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "rainymodel_site.content_security.AdminContentSecurity",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "rainymodel_site.zone.ViewerZone",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

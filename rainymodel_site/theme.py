@@ -80,6 +80,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/rainymodel/mark.svg"}],
     "STYLES": ["/static/rainymodel/admin.css"],
+    "SCRIPTS": ["/static/rainymodel/zone.js"],
     "DASHBOARD_CALLBACK": "rainymodel_site.overview.page.dashboard",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

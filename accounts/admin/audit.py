@@ -1,6 +1,5 @@
 """The audit in the admin: to read, never to change."""
 
-from datetime import UTC
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,6 +9,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from accounts.models import AuditEntry
+from accounts.moments import moment_words
 from accounts.text import visible
 
 
@@ -44,10 +44,10 @@ class AuditEntryAdmin(ModelAdmin):
     class Media:
         css = {"all": ("accounts/admin.css",)}
 
-    @display(description="When (UTC)", ordering="id")
+    @display(description="When", ordering="id")
     def when(self, entry: AuditEntry) -> str:
-        """To the second, the same wherever it is read."""
-        return f"{entry.at.astimezone(UTC):%d %b %Y %H:%M:%S}"
+        """To the second, with the zone."""
+        return moment_words(entry.at)
 
     @display(description="Who", ordering="actor")
     def who(self, entry: AuditEntry) -> str:

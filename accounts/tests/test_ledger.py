@@ -93,6 +93,16 @@ async def test_what_was_reserved_and_not_used_is_free_again():
     assert await rows("SELECT count(*) FROM accounts_lease") == [(0,)]
 
 
+async def test_a_lease_that_waiters_were_given_is_not_offered_to_those_who_came_meanwhile():
+    places = Rule("provider:small", "running", 6, "provider")
+    async with worker() as ledger:
+        begun = []
+        for _ in range(places.limit):
+            begun.append(asyncio.ensure_future(ledger.reserve([(places, 1)], looks=1)))
+            await asyncio.sleep(0.0005)  # while Postgres is asked for those before
+        assert len(await asyncio.gather(*begun)) == places.limit
+
+
 async def test_a_refusal_consumes_nothing_of_any_rule():
     wide, narrow = Rule("key:a", "day", 1000), Rule("key:a", "requests", 1)
     async with worker() as ledger:

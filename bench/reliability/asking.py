@@ -52,7 +52,7 @@ class Client:
             async with self._http.post(self._url, json=body, headers=headers) as response:
                 text = await response.text()
         except (aiohttp.ClientError, TimeoutError):
-            return Answer(0, False, time.monotonic() - started, "connection")
+            return Answer(0, False, time.monotonic() - started, "connection broken")
         took = time.monotonic() - started
         read = read_stream if response.content_type == "text/event-stream" else read_json
         whole, error = read(text)

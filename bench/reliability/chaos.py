@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,8 +62,19 @@ async def chaos(ground: Ground, client: Client, scale: Scale) -> Figure:
         f"{missing} rows lost, {doubled} doubled, {len(wrong)} costs differ",
         not (missing or doubled or wrong) and "ok" in states,
         f"{done.terms} × SIGTERM, {done.kills} × SIGKILL, {done.freezes} × frozen; "
-        f"{sum(answer.good for answer in answers.values()):,} answered, {lost} in flight at a kill",
+        f"{sum(answer.good for answer in answers.values()):,} answered, {lost} in flight at a kill; "
+        f"the others: {how_they_failed(answers.values())}",
     )
+
+
+def how_they_failed(answers: Iterable[Answer]) -> str:
+    """`40 × connection broken, 12 × 503 starting`, the most frequent first."""
+    failed = Counter(
+        f"{answer.status or ''} {answer.error or 'cut short'}".strip()
+        for answer in answers
+        if not answer.good
+    )
+    return ", ".join(f"{count:,} × {how}" for how, count in failed.most_common()) or "none"
 
 
 async def load(client: Client, scale: Scale) -> dict[str, Answer]:

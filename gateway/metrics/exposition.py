@@ -27,7 +27,7 @@ HISTOGRAMS = {
     "first_content": (LONG, "Seconds to the first content from the upstream, within its attempt."),
     "overhead": (SHORT, "Seconds that a request spent in the gateway, outside its attempts."),
 }
-Present = dict[str, tuple[Mapping[str, float], Mapping[str, float]]]  # worker → gauges, circuits
+Present = dict[str, tuple[Mapping[str, float], ...]]  # worker → gauges, circuits, running
 
 
 class Figures:
@@ -51,6 +51,7 @@ class Figures:
         yield from spending(self._families["spend"])
         yield from gauges(self._workers)
         yield circuits(self._workers)
+        yield running(self._workers)
 
 
 def histogram(name: str, told: str, bounds: tuple[float, ...], rows: Mapping[Labels, Numbers]) -> Metric:
@@ -89,7 +90,7 @@ def gauges(workers: Present) -> Iterator[Metric]:
     for name, told in NAMES.items():
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
         metric = kind(f"{PREFIX}worker_{name.removesuffix('_total')}", told, labels=["worker"])
-        for worker, (values, _) in sorted(workers.items()):
+        for worker, (values, *_) in sorted(workers.items()):
             if name in values:
                 metric.add_metric([worker], values[name])
         yield metric
@@ -101,8 +102,19 @@ def circuits(workers: Present) -> Metric:
     metric = GaugeMetricFamily(
         f"{PREFIX}circuit_state", f"How a deployment stands: {told}.", labels=["worker", "deployment"]
     )
-    for worker, (_, standing) in sorted(workers.items()):
-        for slug, number in standing.items():
+    return by_slug(metric, workers, 1)
+
+
+def running(workers: Present) -> Metric:
+    """How many requests each living worker has at each provider."""
+    name, labels = f"{PREFIX}provider_requests_in_flight", ["worker", "provider"]
+    return by_slug(GaugeMetricFamily(name, "Requests on their way at a provider.", labels=labels), workers, 2)
+
+
+def by_slug(metric: GaugeMetricFamily, workers: Present, part: int) -> GaugeMetricFamily:
+    """The metric with one part of every worker's present, slug by slug."""
+    for worker, present in sorted(workers.items()):
+        for slug, number in present[part].items():
             metric.add_metric([worker, slug], number)
     return metric
 

@@ -64,6 +64,11 @@ def read_circuits(services: "Services") -> dict[str, float]:
     return {slug: STATES.index(standing(health, one, now).state) for slug, one in found.items()}
 
 
+def read_running(services: "Services") -> dict[str, float]:
+    """How many requests this worker has at each provider it ever asked."""
+    return dict(services.live.running)
+
+
 def open_files() -> int:
     """How many, 0 where the system does not tell."""
     with suppress(OSError):

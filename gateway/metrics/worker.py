@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.metrics.counts import Counts
 from gateway.metrics.exposition import Figures, Present, text
-from gateway.metrics.gauges import read_circuits, read_gauges
+from gateway.metrics.gauges import read_circuits, read_gauges, read_running
 from gateway.metrics.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WRITE_SECONDS = 1.0
 FOLD_EVERY = 60  # writes
-COUNTS, GAUGES, CIRCUITS, NUMBER = "counts", "gauges", "circuits", "worker"
+COUNTS, GAUGES, CIRCUITS, RUNNING, NUMBER = "counts", "gauges", "circuits", "running", "worker"
 
 
 class Metrics:
@@ -64,13 +64,15 @@ class Metrics:
             COUNTS: counts,
             GAUGES: read_gauges(services),
             CIRCUITS: read_circuits(services),
+            RUNNING: read_running(services),
             NUMBER: self._number,
         }
 
 
 def present_of(figures: dict[str, Any]) -> Present:
-    """A worker's gauges and circuits, by its number."""
-    return {str(figures.get(NUMBER, "")): (figures.get(GAUGES, {}), figures.get(CIRCUITS, {}))}
+    """A worker's present, by its number."""
+    parts = (figures.get(part, {}) for part in (GAUGES, CIRCUITS, RUNNING))
+    return {str(figures.get(NUMBER, "")): tuple(parts)}
 
 
 def added(gone: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ FROM gateway_worker worker, jsonb_to_recordset(%s::jsonb) AS row(
     last_at float)
 WHERE worker.id = %s
 """
+RUNNING = "UPDATE gateway_worker SET running = %s::jsonb WHERE id = %s"
 OPEN_ELSEWHERE = """
 SELECT DISTINCT deployment
 FROM gateway_upstreamstate JOIN gateway_worker worker ON worker.id = worker_id
@@ -42,6 +43,7 @@ class Report:
     def __init__(self, pool: psycopg_pool.AsyncConnectionPool, worker: str) -> None:
         self._pool, self._worker = pool, UUID(worker)
         self._written: tuple[Any, ...] | None = None
+        self._running: dict[str, int] | None = None
 
     async def write(self, rows: Rows, now: float, *, anyway: bool = False) -> None:
         """Replace this worker's rows when they differ from the last ones, or `anyway`. Raises psycopg.Error.
@@ -56,6 +58,15 @@ class Report:
             await connection.execute(FORGET, (self._worker,))
             done = await connection.execute(WRITE, (body, self._worker))
         self._written = told if done.rowcount == len(rows) else None
+
+    async def write_running(self, running: Mapping[str, int]) -> None:
+        """Say how many requests are at which provider, when that has changed. Raises psycopg.Error."""
+        told = {slug: count for slug, count in running.items() if count}
+        if told == self._running:
+            return
+        async with self._pool.connection(timeout=2) as connection:
+            done = await connection.execute(RUNNING, (orjson.dumps(told).decode(), self._worker))
+        self._running = told if done.rowcount else None
 
     async def open_elsewhere(self) -> frozenset[str]:
         """The deployments that other workers, which are alive, keep away from or try one request at a time."""

@@ -141,6 +141,14 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
     lone = {f"lone-{number}": f"lone/{scenario}" for number, scenario in enumerate(LONE)}
     for slug in (*trials, *lone):
         providers[slug] = {"upstream": "sun", "base_url": urls["sun"], **quick, **resilient}
+    providers["narrow"] = {
+        "upstream": "sun",
+        "base_url": urls["sun"],
+        **quick,
+        **resilient,
+        "first_content_limit": 60,
+        "concurrency_limit": 3,
+    }
     providers["touchy"] = {
         "upstream": "touchy",
         "base_url": urls["sun"],
@@ -178,6 +186,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             "peculiar/any": deployment("peculiar", "peculiar-model", "free", **free)
             | {"parameter_policy": {"max_tokens": "max_completion_tokens", "temperature": None}},
             "patient/ok": deployment("rain", "rainy", "direct", **paid) | {"first_content_limit": 60},
+            "narrow/any": deployment("narrow", "*", "free", **free),
             "touchy/any": deployment("touchy", "*", "free", **free),
             "sun/ok": deployment("sun", "sunny", "free", **free),
             "rain/ok": deployment("rain", "rainy", "direct", **paid),
@@ -209,6 +218,7 @@ def catalogue(upstreams: dict[str, ScriptedUpstream], dead_port: int) -> dict[st
             "embedder": {"routes": ["sun/embedder"]},
             "patient": {"routes": ["patient/ok"]},
             "peculiar": {"routes": ["peculiar/any"]},
+            "few/*": {"listed": False, "routes": ["narrow/any", "rain/ok"]},
             "touchy/*": {"listed": False, "routes": ["touchy/any"]},
             "after/dead": {"routes": ["dead/ok", "rain/ok"]},
             "all/dead": {"routes": ["dead/ok", "brittle/ok"]},

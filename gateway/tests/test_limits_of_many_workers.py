@@ -1,10 +1,11 @@
-"""The limits of one key on four workers of one gateway."""
+"""The limits of a key and of a provider on four workers of one gateway."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 
 import httpx
 import psycopg
@@ -14,6 +15,7 @@ from gateway.tests.live import LiveGateway, live_gateway
 from gateway.tests.test_key_limits import MORE
 
 WORKERS, CLIENTS = 4, 64
+PLACES, CROWD = 3, 24  # of the provider `narrow`, and who wants one at once
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,54 @@ def test_a_burst_of_requests_on_all_workers_holds_the_minutes_limit(gateway: Liv
 
     assert set(counted) == {200, 429}
     assert 560 <= counted[200] <= 600
+
+
+async def test_a_providers_places_are_shared_by_all_workers(gateway: LiveGateway):
+    sun = gateway.upstreams["sun"]
+    sun.play("crowded", "silence")
+    crowd = [asyncio.ensure_future(ask(gateway, "few/crowded")) for _ in range(CROWD)]
+    passed_on = [await done for done in islice(asyncio.as_completed(crowd), CROWD - PLACES)]
+    row = gateway.row(passed_on[0].headers["x-request-id"])
+    running = await told_running(gateway, "narrow", PLACES)
+
+    assert {answer.status_code for answer in passed_on} == {200}
+    assert {answer.headers["x-rainymodel-upstream"] for answer in passed_on} == {"rain"}
+    assert {answer.headers["x-rainymodel-fallback-reason"] for answer in passed_on} == {"busy"}
+    assert [(line["provider"], line["word"], line.get("skipped")) for line in row["attempts"]] == [
+        ("narrow", "busy", True), ("rain", "", None),
+    ]  # fmt: skip
+    assert row["attempt_count"] == 1
+    assert sun.ledger.hits("crowded") == PLACES
+    assert running == PLACES
+
+    for held in crowd:
+        held.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    until = time.monotonic() + 10
+    while (again := await ask(gateway, "few/ok")).headers["x-rainymodel-upstream"] != "sun":
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
+    assert again.status_code == 200
+    assert await told_running(gateway, "narrow", 0) == 0
+
+
+async def ask(gateway: LiveGateway, model: str) -> httpx.Response:
+    """One request on a connection of its own."""
+    body = {"model": model, "messages": [{"role": "user", "content": "hi there"}]}
+    async with httpx.AsyncClient(headers=gateway.headers("master"), timeout=60) as session:
+        return await session.post(f"{gateway.url}/v1/chat/completions", json=body)
+
+
+async def told_running(gateway: LiveGateway, provider: str, expected: int) -> int:
+    """How many requests the workers say are at a provider, once they say so many."""
+    until = time.monotonic() + 10
+    query = "SELECT coalesce(sum((running->>%s)::int), 0) FROM gateway_worker"
+    with psycopg.connect(gateway.dsn, autocommit=True) as connection:
+        while True:
+            ((told,),) = connection.execute(query, (provider,)).fetchall()
+            if told == expected or time.monotonic() > until:
+                return told
+            await asyncio.sleep(0.1)
 
 
 def test_workers_that_were_taken_for_dead_go_on(gateway: LiveGateway):

@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
@@ -97,6 +98,24 @@ def test_one_filters_opens_a_request_reads_why_it_went_there_and_comes_back(
     page.get_by_role("link", name="Alias after/dead").click()
     page.get_by_role("link", name="Fallback Yes").click()
     expect(line(page, plain)).to_be_visible()
+
+
+def test_times_are_those_of_the_viewers_zone_from_the_first_page_on(
+    chromium: Browser, watched: LiveGateway
+) -> None:
+    id = ask(watched, "rainymodel/auto")
+    at = watched.row(id)["started_at"].astimezone(ZoneInfo("Asia/Tokyo"))
+    with closing(chromium.new_context(base_url=watched.url, timezone_id="Asia/Tokyo")) as context:
+        page = context.new_page()
+        page.goto(sign_in_link(watched))
+        page.get_by_role("button").first.click()
+        page.goto(LIST)
+
+        expect(page.get_by_role("columnheader", name="Time (JST)")).to_be_visible()
+        expect(line(page, id)).to_contain_text(f"{at:%H:%M:%S}")
+        page.goto(f"{LIST}?from={at:%Y-%m-%dT%H:%M:%S}")
+        expect(line(page, id)).to_be_visible()
+        expect(page.get_by_role("link", name=f"From {at:%d %b %Y %H:%M:%S} JST")).to_be_visible()
 
 
 def test_new_requests_of_the_filter_appear_while_one_watches_and_not_while_it_is_paused(

@@ -164,11 +164,15 @@ def seconds_to_probe(now: datetime, window: str) -> float:
     """Credits that return on some UTC day, or with the next month: asked again when one begins, and once an hour until
     then. `window` is one of QUOTA_WINDOWS.
     """
+    return max(1.0, min(CREDITS_PROBE, (next_window(now, window) - now).total_seconds()))
+
+
+def next_window(now: datetime, window: str) -> datetime:
+    """When the next UTC day or month begins."""
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
-    begins = today + timedelta(days=1)
     if window == "month":
-        begins = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return max(1.0, min(CREDITS_PROBE, (begins - now).total_seconds()))
+        return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return today + timedelta(days=1)
 
 
 def _their_word_on_the_request(status: int, text: str, message: str) -> Outcome:

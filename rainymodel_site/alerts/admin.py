@@ -29,7 +29,6 @@ class TriedAdmin(ModelAdmin):
 
     class Media:
         css = {"all": ("rainymodel/console.css", "rainymodel/alerts.css")}
-        js = ("rainymodel/local-times.js",)
 
     def get_urls(self) -> list[URLPattern]:
         """With the address of the button."""

@@ -1,8 +1,8 @@
 """What the page of upstreams shows: the serving catalogue, each deployment with what every worker thinks of it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.states.words import NAMES, how_it_stands, last_failure
 from gateway.states.words import history as history_of
 from routing.models import CatalogueRevision, Deployment, Provider
 
+Entry = Mapping[str, Any]
 WORST_FIRST = (HELD, OPEN, HALF_OPEN, DEMOTED, CLOSED)
 TONES = {HELD: "bad", OPEN: "bad", HALF_OPEN: "warn", DEMOTED: "warn", CLOSED: "good"}
 
@@ -48,12 +49,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A provider with those of its deployments that are shown."""
+    """A provider with those of its deployments that are shown, and its published limits.
+
+    `running` is how many requests all living workers have there.
+    """
 
     slug: str
     pk: int | None
     lines: tuple[Line, ...]
     order: UpstreamOrder | None = None
+    concurrency_limit: int | None = None
+    quota_window: str | None = None
+    running: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -73,6 +80,19 @@ class Board:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A provider's entry in the serving document, and those of its deployments."""
+
+    provider: Entry
+    deployments: tuple[Entry, ...]
+
+    @property
+    def slug(self) -> str:
+        """The provider's."""
+        return str(self.provider["slug"])
+
+
 @dataclass(slots=True)
 class Known:
     """What the database holds, read once for a page."""
@@ -81,8 +101,9 @@ class Known:
     labels: dict[Any, str]
     states: dict[str, list[UpstreamState]]
     orders: dict[tuple[str, str], UpstreamOrder]
-    deployments: Mapping[str, int]
+    deployments: Mapping[str, int] = field(default_factory=dict)
     providers: Mapping[str, int] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_board(now: datetime, *, everything: bool) -> Board:
@@ -96,8 +117,9 @@ def read_board(now: datetime, *, everything: bool) -> Board:
         orders_in_force(now),
         dict(Deployment.objects.values_list("slug", "pk")),
         dict(Provider.objects.values_list("slug", "pk")),
+        sum((Counter(worker.running) for worker in alive), Counter()),
     )
-    groups = [group(slug, entries, known) for slug, entries in sorted(serving_catalogue().items())]
+    groups = [group(each, known) for each in serving_catalogue()]
     lines = [line for one in groups for line in one.lines]
     shown = groups if everything else [troubled_part(one) for one in groups]
     return Board(
@@ -110,16 +132,15 @@ def read_board(now: datetime, *, everything: bool) -> Board:
     )
 
 
-def serving_catalogue() -> dict[str, list[dict[str, Any]]]:
-    """Provider slug → the published entries of its deployments."""
+def serving_catalogue() -> list[Published]:
+    """The published providers by slug, each with its deployments."""
     newest = CatalogueRevision.objects.order_by("-number").first()
     document = newest.document if newest else {"providers": [], "deployments": []}
-    found: dict[str, list[dict[str, Any]]] = {entry["slug"]: [] for entry in document["providers"]}
-    switched_on = {entry["slug"]: entry.get("enabled", True) for entry in document["providers"]}
+    deployments: dict[str, list[Entry]] = defaultdict(list)
     for entry in document["deployments"]:
-        enabled = entry.get("enabled", True) and switched_on.get(entry["provider"], True)
-        found.setdefault(entry["provider"], []).append({**entry, "enabled": enabled})
-    return found
+        deployments[entry["provider"]].append(entry)
+    providers = sorted(document["providers"], key=lambda entry: str(entry["slug"]))
+    return [Published(entry, tuple(deployments[entry["slug"]])) for entry in providers]
 
 
 def labels(workers: Iterable[Worker]) -> dict[Any, str]:
@@ -155,22 +176,29 @@ def orders_in_force(now: datetime) -> dict[tuple[str, str], UpstreamOrder]:
     }
 
 
-def group(slug: str, entries: Iterable[Mapping[str, Any]], known: Known) -> Group:
+def group(published: Published, known: Known) -> Group:
     """A provider with all its deployments."""
-    order = known.orders.get(("", slug))
-    lines = tuple(
-        line(entry, known, order) for entry in sorted(entries, key=lambda entry: str(entry["slug"]))
+    provider, slug = published.provider, published.slug
+    order, is_on = known.orders.get(("", slug)), bool(provider.get("enabled", True))
+    entries = sorted(published.deployments, key=lambda entry: str(entry["slug"]))
+    return Group(
+        slug,
+        known.providers.get(slug),
+        tuple(line(entry, known, order, is_on=is_on) for entry in entries),
+        order,
+        provider.get("concurrency_limit"),
+        provider.get("quota_window"),
+        known.running.get(slug, 0),
     )
-    return Group(slug, known.providers.get(slug), lines, order)
 
 
 def troubled_part(whole: Group) -> Group:
     """The same with what is in trouble alone."""
-    return Group(whole.slug, whole.pk, tuple(one for one in whole.lines if one.in_trouble), whole.order)
+    return replace(whole, lines=tuple(one for one in whole.lines if one.in_trouble))
 
 
-def line(entry: Mapping[str, Any], known: Known, held: UpstreamOrder | None) -> Line:
-    """One deployment, with what every worker that is alive thinks."""
+def line(entry: Entry, known: Known, held: UpstreamOrder | None, *, is_on: bool) -> Line:
+    """One deployment, with what every worker that is alive thinks; `is_on` is its provider's switch."""
     slug = str(entry["slug"])
     rows, own = known.states.get(slug, []), known.orders.get((slug, ""))
     latest = max((row for row in rows if row.last_at), key=lambda row: row.last_at or known.now, default=None)
@@ -178,7 +206,7 @@ def line(entry: Mapping[str, Any], known: Known, held: UpstreamOrder | None) -> 
     return Line(
         slug=slug,
         pk=known.deployments.get(slug),
-        enabled=bool(entry["enabled"]),
+        enabled=is_on and bool(entry.get("enabled", True)),
         state=next((state for state in WORST_FIRST if state in states), CLOSED),
         opinions=tuple(opinions(rows, known, own, held)),
         failure=last_failure(latest, known.now) if latest else "",

@@ -189,7 +189,7 @@ def query_of(question: Question, key: ApiKey | None) -> Query:
 def read_standings(now: datetime) -> Standings:
     """How every deployment stands with the workers that are alive."""
     alive = [worker for worker in Worker.objects.all() if not worker.silent(now)]
-    known = Known(now, labels(alive), states_of(alive), orders_in_force(now), {})
+    known = Known(now, labels(alive), states_of(alive), orders_in_force(now))
     return Standings(known, len(alive))
 
 

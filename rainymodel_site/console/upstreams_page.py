@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.moments import moment_words
 from gateway.models import Worker
 from gateway.state_models import UpstreamState
 from rainymodel_site.console.board import read_board, serving_catalogue
@@ -82,10 +83,11 @@ def upstreams_page(request: HttpRequest) -> HttpResponse:
 def order_page(request: HttpRequest) -> HttpResponse:
     """GET asks whether the order is meant, and for how long; POST gives it."""
     catalogue = serving_catalogue()
-    deployments = frozenset(str(entry["slug"]) for entries in catalogue.values() for entry in entries)
+    providers = frozenset(each.slug for each in catalogue)
+    deployments = frozenset(str(entry["slug"]) for each in catalogue for entry in each.deployments)
     fields = request.POST if request.method == "POST" else request.GET
     try:
-        wanted = read_wanted(fields, deployments, frozenset(catalogue))
+        wanted = read_wanted(fields, deployments, providers)
         if request.method == "POST":
             return ordered(request, wanted)
     except OrderRefused as refusal:
@@ -105,7 +107,7 @@ def order_page(request: HttpRequest) -> HttpResponse:
 def ordered(request: HttpRequest, wanted: Wanted) -> HttpResponse:
     """Give the order, and lead back to the board. Raises OrderRefused."""
     order = give_order(wanted, read_until(request.POST, timezone.now()) if wanted.lasts else None)
-    until = f" until {order.until:%H:%M} UTC" if order.until else ""
+    until = f" until {moment_words(order.until)}" if order.until else ""
     deeds = {
         OPEN: f"{wanted.slug} is kept away from{until or ' until somebody closes it'}.",
         CLOSE: f"{wanted.slug} is asked again.",

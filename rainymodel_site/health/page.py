@@ -29,7 +29,7 @@ def health_page(request: HttpRequest) -> HttpResponse:
     context = {
         "periods": PERIODS,
         "period": period,
-        "providers": health(board.groups, by_provider(window), steps, series(window, by="provider")),
+        "providers": health(board.groups, by_provider(window), steps, series(window, by="provider"), now),
         "flow": flow(steps),
         "rows": rows(steps),
         "workers": board.workers,

@@ -10,6 +10,7 @@ from django.urls import reverse
 from gateway.narrative import FAILED, duration, plain
 from gateway.traffic.figures import Figures, Point, Step
 from gateway.traffic.reading import ProviderFigures
+from gateway.upstream.classify import next_window
 from rainymodel_site.console.board import Group
 from rainymodel_site.overview.figures import NOTHING, percent, short, took
 
@@ -33,19 +34,28 @@ class Health:
     first_content: str
     slow: str
     speed: str
+    at_once: str
+    quota_window: str
+    quota_begins: datetime | None
     trend: str
     trend_told: str
 
 
 def health(
-    groups: Iterable[Group], found: Iterable[ProviderFigures], steps: Sequence[Step], points: Sequence[Point]
+    groups: Iterable[Group],
+    found: Iterable[ProviderFigures],
+    steps: Sequence[Step],
+    points: Sequence[Point],
+    now: datetime,
 ) -> tuple[Health, ...]:
     """Every provider of the serving catalogue, and those that were asked and are gone; the busiest first."""
     known = {group.slug: group for group in groups}
     figures = {one.provider: one for one in found}
     words, trends = words_of(steps), trends_of(points)
     names = sorted({*known, *figures}, key=lambda slug: (-asked(figures.get(slug)), slug))
-    return tuple(line(slug, known.get(slug), figures.get(slug), words[slug], trends[slug]) for slug in names)
+    return tuple(
+        line(slug, known.get(slug), figures.get(slug), words[slug], trends[slug], now) for slug in names
+    )
 
 
 def line(
@@ -54,10 +64,12 @@ def line(
     one: ProviderFigures | None,
     words: Counter[str],
     trend: Mapping[datetime, float],
+    now: datetime,
 ) -> Health:
     """One provider."""
     figures = one.figures if one else Figures()
     state, tone, story = standing(group)
+    window = group.quota_window if group else None
     failed = [f"{plain(FAILED, word)} {count:,}×" for word, count in words.most_common(MOST_WORDS)]
     return Health(
         slug=slug,
@@ -72,6 +84,9 @@ def line(
         first_content=took(figures.first_content.percentile(0.5)),
         slow=took(figures.first_content.percentile(0.95)),
         speed=speed(figures),
+        at_once=at_once(group),
+        quota_window=window or "",
+        quota_begins=next_window(now, window) if window else None,
         trend=path(trend),
         trend_told=range_of(trend),
     )
@@ -91,6 +106,17 @@ def standing(group: Group | None) -> tuple[str, str, str]:
     slug, worst = min(troubled, key=lambda one: one[1].tone != "bad")
     more = f", and {len(troubled) - 1} more" if len(troubled) > 1 else ""
     return worst.name, worst.tone, f"{slug}: {worst.story}{more}"
+
+
+def at_once(group: Group | None) -> str:
+    """`3 of 8`: requests on their way there, of those that may be; without a limit the number alone."""
+    if group is None:
+        return NOTHING
+    return (
+        f"{group.running:,} of {group.concurrency_limit:,}"
+        if group.concurrency_limit
+        else f"{group.running:,}"
+    )
 
 
 def words_of(steps: Iterable[Step]) -> defaultdict[str, Counter[str]]:

@@ -48,7 +48,7 @@ class KeyForm(forms.ModelForm):
         help_text="Where it may be used from, separated by commas: 10.0.0.0/8, 2001:db8::1. Empty: anywhere.",
     )
     expires_at = forms.DateTimeField(
-        label="Expires (UTC)",
+        label="Expires",
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Refused from then on. Empty: never.",

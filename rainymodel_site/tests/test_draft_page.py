@@ -198,6 +198,17 @@ def test_scheduling_cancelling_and_a_refusal_are_on_the_page(operator):
     assert "The draft was edited." in text_of(operator)
 
 
+def test_a_time_without_an_offset_is_one_of_the_viewers_zone(operator):
+    describe("Later.")
+    operator.cookies["rainymodel_zone"] = "Asia/Tokyo"
+    at = (timezone.now() + timedelta(hours=3)).replace(second=0, microsecond=0)
+    there = at.astimezone(ZoneInfo("Asia/Tokyo"))
+    page = press(operator, "schedule", at=there.strftime("%Y-%m-%dT%H:%M"))
+
+    assert ScheduledPublication.objects.get().at == at
+    assert f"published at {there:%d %b %Y %H:%M:%S} JST" in page.content.decode()
+
+
 def test_a_time_may_say_its_offset(operator):
     describe("Later.")
     at = (timezone.now() + timedelta(hours=3)).replace(second=0, microsecond=0)

@@ -36,7 +36,8 @@ def test_without_failures_there_is_no_picture():
 
 def test_a_line_says_how_a_provider_stands_and_how_it_failed():
     opinion = Opinion("worker 1", "Open", "bad", "no requests for 42 seconds")
-    sun = Group("sun", None, (Line("sun/ok", 1, True, "open", (opinion,)),))
+    line = Line("sun/ok", 1, True, "open", (opinion,))
+    sun = Group("sun", None, (line,), concurrency_limit=8, quota_window="month", running=3)
     off = Group("off", None, (Line("off/ok", 2, False, "closed", ()),))
     answered = Figures(ok=20, output_tokens=300, latency=Latency(20, 10_000_000))
     found = health(
@@ -44,6 +45,7 @@ def test_a_line_says_how_a_provider_stands_and_how_it_failed():
         [ProviderFigures("sun", answered, 5, 3), ProviderFigures("old", Figures(), 1, 0)],
         STEPS,
         (),
+        datetime(2026, 1, 31, 22, tzinfo=UTC),
     )
 
     assert [one.slug for one in found] == ["sun", "old", "off"]
@@ -55,6 +57,9 @@ def test_a_line_says_how_a_provider_stands_and_how_it_failed():
     assert (found[0].success, found[0].failures, found[0].skipped) == ("80.0 %", ("timed out 6×",), "3")
     assert found[0].speed == "30/s"
     assert [one.state for one in found] == ["Open", "Gone", "Off"]
+    assert [one.at_once for one in found] == ["3 of 8", "–", "0"]
+    assert (found[0].quota_window, found[0].quota_begins) == ("month", datetime(2026, 2, 1, tzinfo=UTC))
+    assert found[2].quota_begins is None
 
 
 def test_a_trend_fills_its_box_from_the_first_moment_to_the_last():

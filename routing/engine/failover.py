@@ -2,6 +2,7 @@
 
     while candidate := failover.next(health, now):
         take its probe and count it: health.claim(...).started(...)
+        if other workers fill its provider: give both back, failover.withdraw(candidate), go on
         outcome = attempt(candidate, failover.time_for_attempt(remaining, limit))
         teach and give back: health.after(...).ended(...), .release(...) if the claim changed the health
         if it worked: answer, with failover.tried, .first_reason and .attempts
@@ -13,7 +14,7 @@ What `next` hands out can be claimed as long as the same health is used: await n
 
 from collections.abc import Iterable
 
-from routing.engine.health import Health
+from routing.engine.health import BUSY, SHORT_WAIT, Health
 from routing.engine.outcome import Fault, Outcome
 from routing.engine.plan_values import Candidate, Plan
 from routing.engine.query import Query
@@ -70,6 +71,11 @@ class Failover:
         if outcome.fault is Fault.TOO_LONG:
             self._keep_larger_windows(deployment)
 
+    def withdraw(self, candidate: Candidate) -> None:
+        """It was handed out and not asked after all: all places at its provider are taken, by other workers too."""
+        self._attempts -= 1
+        self._passed.append(Passed(candidate.deployment, BUSY, SHORT_WAIT))
+
     @property
     def attempts(self) -> int:
         """How many candidates were handed out to be attempted."""
@@ -116,7 +122,7 @@ class Failover:
         return Candidate(deployment)
 
     def _last_chance(self, health: Health, now: float) -> Candidate | None:
-        chance = health.last_chance((passed.deployment for passed in self._passed), now)
+        chance = health.last_chance((one.deployment for one in self._passed if one.word != BUSY), now)
         if chance is None:
             return None
         self._passed = [passed for passed in self._passed if passed.deployment is not chance]

@@ -29,6 +29,7 @@ from routing.engine.snapshot import Deployment
 QUOTA_HOLD = 900.0
 CREDENTIAL_HOLD = 300.0
 CONFIGURATION_HOLD = 300.0
+BUSY = "busy"  # all places at the provider are taken
 OPERATOR = "operator"  # the word of a hold that a person put in force
 SHORT_WAIT = 1.0  # what a caller is told when the end of a probe or of a busy moment cannot be known
 SMOOTHING = 0.2  # the share of the newest time in the smoothed one
@@ -115,7 +116,7 @@ class Health:
         if now < held_until:
             return "held", max(held_until - now, circuit_wait)
         if self._busy(deployment):
-            return "busy", max(SHORT_WAIT, circuit_wait)
+            return BUSY, max(SHORT_WAIT, circuit_wait)
         return ("circuit_open", circuit_wait) if circuit_wait else FREE
 
     def is_slow(self, deployment: Deployment, now: float) -> bool:

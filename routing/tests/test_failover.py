@@ -315,3 +315,23 @@ def test_a_price_ceiling_that_leaves_nothing_is_no_healthy_upstream():
     thrifty = policy("auto", "free", price_ceiling=dear.prices[0].input / 2)
 
     assert failover(dear, policies=(thrifty,)).verdict() == Verdict("no_healthy_upstream")
+
+
+def test_what_others_fill_is_passed_by_and_was_no_attempt():
+    loop = failover(A, B)
+    loop.withdraw(loop.next(Health(), 0.0))
+
+    assert loop.attempts == 0
+    assert loop.next(Health(), 0.0).deployment is B
+    assert (loop.tried, loop.first_reason, loop.attempts) == (("a",), "busy", 1)
+
+
+def test_what_others_fill_is_no_last_chance():
+    health = opened(A)
+    loop = failover(A, health=health)
+    chance = loop.next(health, 0.0)
+    loop.withdraw(chance)
+
+    assert chance.deployment is A
+    assert loop.next(health, 0.0) is None
+    assert [reason.word for reason in loop.verdict().reasons] == ["busy"]

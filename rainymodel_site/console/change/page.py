@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.moments import moment_words
 from rainymodel_site.console.change.arrival import read_arrival
 from rainymodel_site.console.change.review import ROWS_SHOWN, read_review
 from rainymodel_site.console.views import page
@@ -95,7 +96,7 @@ def publish_later(request: HttpRequest) -> HttpResponse:
         reason=fields.get("reason", ""),
     )
     held = "is held until then" if made.began_hold else "stays held afterwards, as it was before"
-    messages.success(request, f"It will be published at {made.at:%Y-%m-%d %H:%M} UTC. Publishing {held}.")
+    messages.success(request, f"It will be published at {moment_words(made.at)}. Publishing {held}.")
     return redirect("console:draft")
 
 
@@ -174,9 +175,11 @@ def number_in(fields: Mapping[str, str], name: str) -> int:
 
 
 def read_time(text: str) -> datetime:
-    """The time of a form's field, of UTC unless it says another offset. Raises NotScheduled."""
+    """The time of a form's field, in the viewer's zone unless it says an offset. Raises NotScheduled."""
     try:
         read = datetime.fromisoformat(text)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        if read.tzinfo is None:
+            read = read.replace(tzinfo=timezone.get_current_timezone())
+        return read.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise NotScheduled("Say at which time, as 2026-12-31T06:00, in UTC.") from None
+        raise NotScheduled("Say at which time, as 2026-12-31T06:00.") from None
