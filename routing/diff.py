@@ -38,6 +38,11 @@ class FieldChange:
     parts: tuple[PartChange, ...] = ()
 
     @property
+    def is_rearranged(self) -> bool:
+        """Whether parts came, went or moved, so that the whole list is worth reading."""
+        return any(part.kind != CHANGED for part in self.parts)
+
+    @property
     def label(self) -> str:
         """The field's name as a page shows it."""
         return self.field.replace("_", " ")
@@ -136,7 +141,7 @@ def _part_change(before: Entry | None, item: Entry, place: int, *, is_price: boo
     if before is None:
         yield PartChange(ADDED, _part(item), "", "" if is_price else f"at place {place}")
     elif _part(before) != _part(item) or (is_price and before != item):
-        yield PartChange(CHANGED, _short(item), _part(before), _part(item))
+        yield PartChange(CHANGED, _short(item), _setting(before), _setting(item))
 
 
 def _shifted(old: list[str], new: list[str]) -> set[str]:
@@ -159,6 +164,14 @@ def _short(item: Entry) -> str:
     if "starts" in item:
         return f"price from {item['starts'][:10]}"
     return str(item.get("deployment") or item.get("tier"))
+
+
+def _setting(item: Entry) -> str:
+    """What may be changed of a part that keeps its name."""
+    if "deployment" in item:
+        weight = f", weight {item['weight']}" if item["weight"] != 1 else ""
+        return ("on" if item["enabled"] else "off") + weight
+    return str(item["strategy"]) if "tier" in item else _part(item)
 
 
 def _part(item: Entry) -> str:

@@ -92,6 +92,7 @@ def test_only_what_has_to_move_is_called_moved(old, new):
     (field,) = compare(old, new)[0].fields
 
     assert field.parts == (PartChange(MOVED, "e", "place 5", "place 1"),)
+    assert field.is_rearranged
 
 
 def test_a_weight_and_a_switch_are_changes_of_the_route(old, new):
@@ -99,7 +100,7 @@ def test_a_weight_and_a_switch_are_changes_of_the_route(old, new):
 
     (field,) = compare(old, new)[0].fields
 
-    assert field.parts[0] == PartChange(CHANGED, "sun/bright", "sun/bright", "sun/bright ×3 (off)")
+    assert field.parts[0] == PartChange(CHANGED, "sun/bright", "on", "off, weight 3")
 
 
 def test_other_numbers_for_the_same_order_are_a_change_without_parts(old, new):
