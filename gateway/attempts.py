@@ -217,12 +217,12 @@ def describe_walk(exchange: Exchange, failover: Failover) -> None:
 
 
 def note_skipped(exchange: Exchange, passed: tuple[Passed, ...], noted: int) -> int:
-    """Add the candidates passed by since the last look to the log entry; returns how many are noted."""
+    """Add the candidates skipped since the last look to the log entry; returns how many are noted."""
     for one in passed[noted:]:
         if one.fault is None:
             held = {"held_for": one.held_for} if one.held_for else {}
             exchange.entry.attempts.append({**line_of(one.deployment, one.word), **held, "skipped": True})
-            exchange.services.lines.passed_by(exchange.call.request_id, one)
+            exchange.services.lines.skipped(exchange.call.request_id, one)
     return len(passed)
 
 

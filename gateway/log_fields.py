@@ -73,7 +73,7 @@ def either(name: str, given: str) -> bool:
 
 
 def fell_back(given: str) -> Q:
-    """Whether something failed or was passed by before the answer, or before the last failure."""
+    """Whether something failed or was skipped before the answer, or before the last failure."""
     straight = Q(fallback_reason="")
     return ~straight if either("fallback", given) else straight
 

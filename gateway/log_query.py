@@ -21,8 +21,8 @@ from gateway.models import RequestLog
 from gateway.uuid7 import EPOCH, id_floor, time_of
 
 PAGE_ROWS = 50
-PATIENCE = 0.2  # seconds of looking for one page
-LEAST_PATIENCE = 0.15  # for one narrow span, so that every page gets on
+PATIENCE = 0.15  # seconds of looking for one page
+LEAST_PATIENCE = 0.1  # for one narrow span, so that every page gets on
 EDGE_PATIENCE = 2.0  # the first and the last id come at once, unless the table is locked
 FIRST_SPAN = timedelta(minutes=1)
 NARROWEST = timedelta(milliseconds=50)

@@ -46,7 +46,7 @@ class LogEntry:
     """The columns of gateway.models.RequestLog, as plain attributes. Whoever learns something writes it here.
 
     It belongs to one request; only the recorder makes and closes it. `attempts` holds one dict for each
-    deployment tried or passed by. Until somebody says how the request ended, it counts as lost.
+    deployment tried or skipped. Until somebody says how the request ended, it counts as lost.
     """
 
     id: str

@@ -28,8 +28,8 @@ FAILED = {
 }
 # What reads differently once content had come.
 BROKE_OFF = {"connection_error": "lost the connection", "timeout": "fell silent"}
-# Why a deployment was passed by without an attempt.
-PASSED_BY = {
+# Why a deployment was skipped without an attempt.
+SKIPPED = {
     "circuit_open": "circuit open",
     "held": "on hold",
     "busy": "busy",
@@ -64,6 +64,7 @@ ENDINGS_OF_CODES = {
     "internal_error": "the gateway itself failed, the client got {told}",
 }
 SECOND = 1000.0
+NOTICED = 50.0  # milliseconds of our own
 
 
 class Row(Protocol):
@@ -100,7 +101,7 @@ def asked(row: Row) -> str:
 
 
 def attempt_story(attempt: dict[str, Any]) -> str:
-    """What one deployment did, or why it was passed by."""
+    """What one deployment did, or why it was skipped."""
     label = attempt.get("upstream") or attempt.get("deployment") or "an upstream"
     answering = f"{label} ({attempt['model']})" if attempt.get("model") else label
     first, took = timing(attempt, "first_content_ms"), timing(attempt, "total_ms")
@@ -119,7 +120,7 @@ def what_happened(attempt: dict[str, Any]) -> str:
     word = str(attempt.get("word") or "")
     if attempt.get("skipped"):
         because = HELD_AFTER.get(str(attempt.get("held_for") or ""))
-        return f"passed by: {plain(PASSED_BY, word)}{f' after {because}' if because else ''}"
+        return f"skipped: {plain(SKIPPED, word)}{f' after {because}' if because else ''}"
     if not word:
         return "answered"
     words = FAILED if timing(attempt, "first_content_ms") is None else {**FAILED, **BROKE_OFF}
@@ -135,9 +136,15 @@ def timing(attempt: dict[str, Any], name: str) -> float | None:
 def ending(row: Row) -> str:
     """What the client got, where the attempts do not say it."""
     if row.state == "ok":
-        return "" if row.attempts else "answered"
+        return slow_here(row) if row.attempts else "answered"
     sentence = ENDINGS_OF_CODES.get(row.error_code) or ENDINGS.get(row.state, "ended as {told}")
     return sentence.format(told=f"{row.status} {row.error_code}".strip(), after=after(row.total_ms))
+
+
+def slow_here(row: Row) -> str:
+    """Where the gateway itself kept the client waiting for longer than anybody would think."""
+    ours = (row.total_ms or 0.0) - sum(timing(attempt, "total_ms") or 0.0 for attempt in row.attempts)
+    return f"RainyModel itself took {duration(ours)}" if ours >= NOTICED else ""
 
 
 def account(row: Row) -> Iterator[str]:
@@ -181,8 +188,8 @@ def after(milliseconds: float | None) -> str:
 
 
 def reason_words(word: str) -> str:
-    """A reason for a fallback in plain words: of an attempt that failed, or of a deployment that was passed by."""
-    return plain({**PASSED_BY, **FAILED}, word)
+    """A reason for a fallback in plain words: of an attempt that failed, or of a deployment that was skipped."""
+    return plain({**SKIPPED, **FAILED}, word)
 
 
 def plain(words: dict[str, str], word: str) -> str:

@@ -7,7 +7,7 @@ from accounts.ledger.rules import Rule
 class Places:
     """Whoever sends something to such a provider holds one of its places meanwhile.
 
-    A full provider is passed by, so nobody waits for a place; only for Postgres' word whether there is one, where this
+    A full provider is skipped, so nobody waits for a place; only for Postgres' word whether there is one, where this
     worker has none at hand. Without Postgres each worker has its share of them, at least one.
     """
 

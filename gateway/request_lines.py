@@ -3,7 +3,7 @@
     ROUTING DECISION auto-chat → cliproxy claude-sonnet-4-6, newapi gpt-5 (manual, policy listed) 0199…
     → CLAUDE: claude-sonnet-4 (streaming) -> https://api.anthropic.com/v1/messages 0199…
     ← CLAUDE: ✓ 200 in 1234ms for claude-sonnet-4 0199…
-    – HF: passed by, is on hold for 5 minutes after it refused our credential 0199…
+    – HF: skipped, is on hold for 5 minutes after it refused our credential 0199…
     ✗ REQUEST FAILED auto-chat: 503 no_healthy_upstream (hf is on hold for 5 minutes after …) 0199…
 
 In production the same facts are one JSON object per line. A request only appends a few values here: lines are made and
@@ -34,7 +34,7 @@ Facts = dict[str, Any]
 FLUSH_SECONDS = 0.2
 MOST_WAITING = 20_000  # lines; a reader that falls behind this far misses some, and is told how many
 DECISION, SENT, ANSWERED = "ROUTING DECISION", "upstream request", "upstream answer"
-PASSED_BY, FAILED = "upstream passed by", "REQUEST FAILED"
+SKIPPED, FAILED = "upstream skipped", "REQUEST FAILED"
 
 
 class RequestLines:
@@ -57,9 +57,9 @@ class RequestLines:
         """An answer came back whole, or did not; `seconds` is the whole attempt."""
         self._add(ANSWERED, request_id, deployment=deployment, outcome=outcome, seconds=seconds)
 
-    def passed_by(self, request_id: str, passed: Passed) -> None:
+    def skipped(self, request_id: str, passed: Passed) -> None:
         """A candidate was not asked, because of what is known of it."""
-        self._add(PASSED_BY, request_id, deployment=passed.deployment, passed=passed)
+        self._add(SKIPPED, request_id, deployment=passed.deployment, passed=passed)
 
     def failed(self, request_id: str, model: str, error: GatewayError, verdict: Verdict) -> None:
         """Nothing answered; the client is told `error`."""
@@ -146,7 +146,7 @@ def details(facts: Facts) -> Facts:
     named = {"upstream": deployment.provider.upstream, "model": deployment.model}
     if facts["event"] == SENT:
         return {**named, "stream": facts["stream"], "url": address_of(deployment, facts["dialect"])}
-    if facts["event"] == PASSED_BY:
+    if facts["event"] == SKIPPED:
         passed: Passed = facts["passed"]
         return {**named, "reason": passed.word, "held_for": passed.held_for, "wait": passed.wait}
     outcome: Outcome = facts["outcome"]
@@ -174,8 +174,8 @@ def sentence(facts: Facts) -> str:
     if "deployment" not in facts:
         return str(facts["event"])
     label = said["upstream"].upper()
-    if facts["event"] == PASSED_BY:
-        return f"– {label}: {said['model']} passed by, {told(facts['passed'].reason)}"
+    if facts["event"] == SKIPPED:
+        return f"– {label}: {said['model']} skipped, {told(facts['passed'].reason)}"
     if facts["event"] == SENT:
         return f"→ {label}: {said['model']}{' (streaming)' if said['stream'] else ''} -> {said['url']}"
     mark = "✓" if said["ok"] else "✗"

@@ -23,7 +23,7 @@ Fact = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One deployment tried or passed by. `offset`, `waiting` and `answering` are percent of the whole time."""
+    """One deployment tried or skipped. `offset`, `waiting` and `answering` are percent of the whole time."""
 
     number: str
     label: str
@@ -86,17 +86,25 @@ class RequestPage:
 
 def request_page(row: RequestLog) -> RequestPage:
     """The page of one row."""
+    reasons = why(row)
     return RequestPage(
         sentence=narrate(row),
         at=row.started_at,
         tone=TONES.get(row.state, "bad"),
         state=row.get_state_display(),
-        why=why(row),
+        why=reasons,
         explain=explain_address(row),
         attempts=tuple(attempt_lines(row)),
         own=own_share(row),
         whole=duration(whole_time(row)),
-        sections=(asked(row), caller(row), answer(row), usage(row), cost(row), headers(row)),
+        sections=(
+            asked(row, reasons.deadline),
+            caller(row),
+            answer(row),
+            usage(row),
+            cost(row),
+            headers(row),
+        ),
         documents=tuple(documents(row)),
     )
 
@@ -166,22 +174,34 @@ def attempt_notes(attempt: dict[str, Any]) -> Iterator[str]:
         yield f"it may have gone on and cost up to {dollars(Decimal(billed) / NANO)} all the same"
 
 
-def asked(row: RequestLog) -> Section:
-    """What the client asked for."""
+def asked(row: RequestLog, deadline: str) -> Section:
+    """What the client asked for; `deadline` is the alias's."""
     facts = (
         ("Model", row.requested_model or NOTHING),
         ("Alias", row.alias or NOTHING),
-        ("Chosen by", f"{row.routing_mode}: {row.selected_model}" if row.routing_mode else NOTHING),
+        ("Model it became", f"{row.selected_model} ({row.routing_mode})" if is_chosen(row) else "the same"),
         ("Policy", row.policy or NOTHING),
         ("Provider asked for", row.provider_filter or "any"),
         ("Needs", ", ".join(row.needs) or "nothing special"),
         ("Input, estimated", f"{row.input_tokens_estimate:,} tokens"),
         ("Output at most", NOTHING if row.max_tokens is None else f"{row.max_tokens:,} tokens"),
         ("Answer as", "stream" if row.stream else "JSON"),
-        ("Deadline", "the alias's" if row.deadline_ms is None else duration(row.deadline_ms)),
+        ("Deadline", deadline_of(row, deadline)),
         ("Endpoint", row.endpoint or NOTHING),
     )
     return Section("What was asked", facts)
+
+
+def is_chosen(row: RequestLog) -> bool:
+    """Whether the alias's mode put another model in the place of the one asked for."""
+    return bool(row.routing_mode and row.selected_model) and row.selected_model != row.requested_model
+
+
+def deadline_of(row: RequestLog, alias: str) -> str:
+    """The client's own deadline, else the alias's."""
+    if row.deadline_ms is not None:
+        return f"{duration(row.deadline_ms)}, the client's own"
+    return f"{alias} (the alias's)" if alias else "the alias's"
 
 
 def caller(row: RequestLog) -> Section:
@@ -206,8 +226,8 @@ def answer(row: RequestLog) -> Section:
         ("Provider", row.provider or NOTHING),
         ("Tier", row.tier or NOTHING),
         ("Status", f"{row.status} {row.error_code}".strip()),
-        ("Fallback", row.fallback_reason or "none"),
-        ("First content", shown_ms(row.first_content_ms)),
+        ("First failed or skipped for", row.fallback_reason or "none was"),
+        ("First content, for the client", shown_ms(row.first_content_ms)),
         ("Whole request", shown_ms(row.total_ms)),
         ("Our own share", shown_ms(row.overhead_ms)),
         ("Catalogue revision", str(row.revision or NOTHING)),

@@ -1,23 +1,24 @@
 """Why a request went where it went: its catalogue revision asked again, and compared with what the log says happened.
 
-The log holds what was tried and what was passed by. Which deployments could have answered, and in which order they
+The log holds what was tried and what was skipped. Which deployments could have answered, and in which order they
 were to be tried, follows from the published revision that the row names. What a worker knew at that moment and did not
 log (credentials, grants of the key, measured speed, the dice of weights) is never guessed at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.models import RequestLog
-from gateway.narrative import PASSED_BY, plain, what_happened
+from gateway.narrative import SKIPPED, plain, what_happened
 from routing.compile import compile_snapshot
 from routing.document import CatalogueError, Document
 from routing.engine.errors import RoutingError
 from routing.engine.order import SETTLED
+from routing.engine.plan_values import Rejection
 from routing.engine.query import Query
-from routing.engine.select import Group, Selection, select
-from routing.engine.snapshot import DIALECTS, TierPolicy
+from routing.engine.select import DEFAULT_POLICY, Selection, select
+from routing.engine.snapshot import DIALECTS, Alias
 from routing.environment import Surroundings
 from routing.lookups import published_document
 
@@ -34,6 +35,7 @@ UNREADABLE = (
     "Its catalogue revision {number} cannot be planned again by this version ({error}), so only what happened can be"
     " told."
 )
+TOO_SMALL = "context_too_small"
 UNTOLD = (
     "was eligible by the catalogue and does not appear above: its credential or address may not have worked on that"
     " worker, the key may not reach it, or it was thought slow just then"
@@ -52,11 +54,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The reasons, as sentences; the deployments in their order; and those left out with the reason."""
+    """The reasons, as sentences; the deployments in their order; those left out and why; the alias's deadline."""
 
     sentences: tuple[str, ...]
     places: tuple[Place, ...] = ()
     left_out: tuple[Place, ...] = ()
+    deadline: str = ""
 
 
 def why(row: RequestLog) -> Why:
@@ -76,10 +79,11 @@ def why(row: RequestLog) -> Why:
         tuple(sentences(row, selection)),
         tuple(places(row, selection, happened)),
         tuple(
-            Place(refused.deployment.slug, refused.deployment.tier.slug, refusal_words(refused))
+            Place(refused.deployment.slug, refused.deployment.tier.slug, refusal_words(refused, row))
             for refused in selection.ineligible
             if refused.deployment.slug not in happened
         ),
+        deadline_words(selection.alias),
     )
 
 
@@ -120,9 +124,9 @@ def sentences(row: RequestLog, selection: Selection) -> Iterator[str]:
         yield f"{row.requested_model} chose {row.selected_model} for it (mode {row.routing_mode})."
     if selection.alias.name != (row.selected_model or row.requested_model):
         yield f"The name falls under the alias {selection.alias.name}."
-    yield policy_sentence(selection.policy, selection.groups)
+    yield policy_sentence(selection)
     if row.provider_filter:
-        yield f"The client asked for {row.provider_filter} only."
+        yield f"The client asked for {row.provider_filter} only (x-rainymodel-provider)."
     moving = [group for group in selection.groups if len(group.choices) > 1 and group.strategy not in SETTLED]
     if moving:
         yield (
@@ -131,34 +135,59 @@ def sentences(row: RequestLog, selection: Selection) -> Iterator[str]:
         )
     if not row.attempts and not any(group.choices for group in selection.groups):
         yield "Nothing answered: no deployment of the alias could take this request."
-    yield from outcome_sentence(row)
+    yield from outcome_sentence(row, sum(len(group.choices) for group in selection.groups))
 
 
-def policy_sentence(policy: TierPolicy, groups: tuple[Group, ...]) -> str:
-    """The tiers in the order of the policy, and which of them had nobody."""
+def policy_sentence(selection: Selection) -> str:
+    """Whose the policy was, its tiers in their order, and which of them had nobody."""
+    policy, groups = selection.policy, selection.groups
     if not policy.steps:
         return f"Policy {policy.name} has no tiers of its own: deployments are tried as the alias lists them."
     steps = ", then ".join(
         f"{step.tier} ({STRATEGY_WORDS.get(step.strategy, step.strategy)})" for step in policy.steps
     )
     empty = [step.tier for step, group in zip(policy.steps, groups, strict=False) if not group.choices]
-    nobody = f" Nothing could answer in {', '.join(empty)}." if empty else ""
-    return f"Policy {policy.name} tries its tiers in this order: {steps}.{nobody}"
+    refused = {rejection.deployment.tier.slug for rejection in selection.ineligible}
+    left_out = " and ".join(tier for tier in empty if tier in refused)
+    lacking = " and ".join(tier for tier in empty if tier not in refused)
+    return (
+        f"Policy {policy.name}{whose(selection)} tries its tiers in this order: {steps}."
+        + (f" Everything in {left_out} was left out, as told below." if left_out else "")
+        + (f" The alias has nothing in {lacking}." if lacking else "")
+    )
 
 
-def outcome_sentence(row: RequestLog) -> Iterator[str]:
-    """Why the one that answered came at its place, or why none did."""
+def whose(selection: Selection) -> str:
+    """Where the policy came from, as far as the catalogue tells: a client may name the one that holds anyway."""
+    if selection.policy.name == selection.alias.policy:
+        return ", the alias's own,"
+    if selection.alias.policy is None and selection.policy.name == DEFAULT_POLICY:
+        return ", which holds where nobody names another,"
+    return ", which the client asked for (x-rainymodel-policy),"
+
+
+def outcome_sentence(row: RequestLog, planned: int | None = None) -> Iterator[str]:
+    """Why the one that answered came at its place, or why none did; `planned` deployments were in the order."""
     tried = [attempt for attempt in row.attempts if isinstance(attempt, Mapping)]
     before = [attempt for attempt in tried if attempt.get("word")]
     if row.deployment and not before:
-        yield f"{row.deployment} answered because it was the first in this order."
+        place = "the only one in this order" if planned == 1 else "the first in this order"
+        yield f"{row.deployment} answered because it was {place}."
     elif row.deployment:
         yield (
-            f"{row.deployment} answered because what came before it failed or was passed by:"
+            f"{row.deployment} answered because what came before it {failed_or_skipped(before)}:"
             f" {'; '.join(f'{named(attempt)} {short(attempt)}' for attempt in before)}."
         )
+    elif len(tried) == 1 and planned == 1:
+        yield f"Nothing answered: the only one in this order {failed_or_skipped(tried)}."
     elif tried:
-        yield "Nothing answered: everything in this order failed or was passed by."
+        yield f"Nothing answered: everything in this order {failed_or_skipped(tried)}."
+
+
+def failed_or_skipped(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """`failed`, `was skipped`, or either."""
+    skipped = sum(bool(attempt.get("skipped")) for attempt in attempts)
+    return "failed" if not skipped else "was skipped" if skipped == len(attempts) else "failed or was skipped"
 
 
 def places(row: RequestLog, selection: Selection, happened: Mapping[str, Any]) -> Iterator[Place]:
@@ -192,7 +221,7 @@ def became(slug: str, happened: Mapping[str, Any], answered: bool, after_the_ans
 
 
 def short(attempt: Mapping[str, Any]) -> str:
-    """`timed out`, or `was passed by: circuit open`."""
+    """`timed out`, or `was skipped: circuit open`."""
     happened = what_happened(dict(attempt))
     return f"was {happened}" if attempt.get("skipped") else happened
 
@@ -202,7 +231,13 @@ def named(attempt: Mapping[str, Any]) -> str:
     return str(attempt.get("deployment") or attempt.get("upstream") or "a deployment")
 
 
-def refusal_words(refused: Any) -> str:
+def refusal_words(refused: Rejection, row: RequestLog) -> str:
     """Why a deployment was left out of the plan."""
-    detail = f" ({refused.detail})" if refused.detail else ""
-    return f"{plain(PASSED_BY, refused.reason)}{detail}"
+    size = f" for an estimated {row.input_tokens_estimate:,}" if refused.reason == TOO_SMALL else ""
+    detail = f" ({refused.detail}{size})" if refused.detail else ""
+    return f"{plain(SKIPPED, refused.reason)}{detail}"
+
+
+def deadline_words(alias: Alias) -> str:
+    """`300 s to the first content, 600 s in all`."""
+    return f"{alias.first_content_deadline:g} s to the first content, {alias.total_deadline:g} s in all"

@@ -72,7 +72,7 @@ def database_url() -> str:
 def writer_dsn() -> str:
     """The same for the gateway's own connections: always to the server that takes writes.
 
-    Of several hosts a replica is passed by, and a server that was demoted counts as one that does not answer: what
+    Of several hosts a replica is skipped, and a server that was demoted counts as one that does not answer: what
     keys may do, what was spent and what is published is never read from a copy that lags.
     """
     url = env.text("DATABASE_URL") or "postgresql:///rainymodel"

@@ -16,7 +16,7 @@ DRIP_LIMIT = 0.25  # seconds beyond the limit to first content
 PIECE = 16 * 1024  # what Python's http.client sends of a body at a time
 BODY, BODY_READ, BODY_MB = 100_000_000, 64 * 1024, 2.0
 
-# Of each worker and deployment: how often it was tried before it was passed by for the first time.
+# Of each worker and deployment: how often it was tried before it was skipped for the first time.
 TRIED_FIRST = """
 WITH steps AS (
     SELECT log.worker, log.started_at, log.id, (step ->> 'skipped') IS NOT NULL AS skipped

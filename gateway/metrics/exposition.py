@@ -18,7 +18,7 @@ PREFIX = "rainymodel_"
 KINDS = ("input", "cached", "output", "reasoning")
 COUNTERS = {
     "requests": "Requests by what was asked, who answered, and how it ended.",
-    "attempts": "Deployments asked, or passed by, and what came of it.",
+    "attempts": "Deployments asked, or skipped, and what came of it.",
     "fallbacks": "Requests that the first deployment did not answer, by the reason.",
     "errors": "Errors that clients were told, also before a request was admitted.",
 }

@@ -99,7 +99,7 @@ def ask(
 
 
 def events_in(text: str) -> Iterator[tuple[str, str]]:
-    """Name and data of each event; keep-alive comments are passed by."""
+    """Name and data of each event; keep-alive comments are skipped."""
     assert text.endswith("\n\n")
     for block in text.removesuffix("\n\n").split("\n\n"):
         lines = [line.partition(": ") for line in block.split("\n") if not line.startswith(":")]

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.log_rows import LogEntry
 from gateway.models import State
-from gateway.narrative import FAILED, PASSED_BY, dollars, duration, narrate
+from gateway.narrative import FAILED, SKIPPED, dollars, duration, narrate
 from routing.engine.outcome import FALLBACK_WORDS, REJECTED_WORDS
 
 
@@ -28,6 +28,15 @@ STORIES = {
         {**ASKED, **USED, "attempts": [tried("hf", "timeout", 60_000), OLLAMA]},
         "asked rainymodel/auto under policy auto; hf timed out after 60.0 s;"
         " ollama (qwen2.5:14b) answered in 2.1 s; 412 tokens; $0",
+    ),
+    "answered after the gateway itself took its time": (
+        {**ASKED, **USED, "attempts": [OLLAMA], "total_ms": 2243.2},
+        "asked rainymodel/auto under policy auto; ollama (qwen2.5:14b) answered in 2.1 s;"
+        " RainyModel itself took 143 ms; 412 tokens; $0",
+    ),
+    "answered about as soon as the upstream did": (
+        {**ASKED, **USED, "attempts": [OLLAMA], "total_ms": 2149.0},
+        "asked rainymodel/auto under policy auto; ollama (qwen2.5:14b) answered in 2.1 s; 412 tokens; $0",
     ),
     "answered at a price": (
         {**ASKED, **USED, "attempts": [OLLAMA], "cost_usd": Decimal("0.001200000")},
@@ -50,7 +59,7 @@ STORIES = {
             "provider_filter": "ollama",
             "attempts": [passed("openai", "circuit_open"), OLLAMA],
         },
-        "asked rainymodel/auto under policy auto from ollama only; openai was passed by: circuit open;"
+        "asked rainymodel/auto under policy auto from ollama only; openai was skipped: circuit open;"
         " ollama (qwen2.5:14b) answered in 2.1 s; 412 tokens; $0",
     ),
     "a body that could not be read": (
@@ -137,14 +146,14 @@ def test_every_state_has_a_story() -> None:
 
 def test_every_reason_word_has_a_phrase() -> None:
     assert set(FALLBACK_WORDS) - set(FAILED) == {"circuit_open", "held", "busy"}
-    assert {"circuit_open", "held", "busy", "capability", "context_too_long"} <= set(PASSED_BY)
-    assert set(REJECTED_WORDS) <= set(PASSED_BY)
+    assert {"circuit_open", "held", "busy", "capability", "context_too_long"} <= set(SKIPPED)
+    assert set(REJECTED_WORDS) <= set(SKIPPED)
 
 
 def test_a_word_nobody_knows_is_shown_as_it_is() -> None:
     row = entry(**ASKED, attempts=[tried("hf", "new_reason", 5), passed("xai", "")])
 
-    assert "hf new reason after 5.0 ms; xai was passed by: no reason given" in narrate(row)
+    assert "hf new reason after 5.0 ms; xai was skipped: no reason given" in narrate(row)
 
 
 @pytest.mark.parametrize(

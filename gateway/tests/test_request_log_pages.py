@@ -253,10 +253,10 @@ def test_the_page_of_a_request_tells_its_story_and_every_attempt(admin: Client) 
     html = page_of(admin, row)
 
     assert (
-        "asked rainymodel/auto under policy auto; hf timed out after 60.0 s; openai was passed by: circuit open;"
+        "asked rainymodel/auto under policy auto; hf timed out after 60.0 s; openai was skipped: circuit open;"
         " ollama (qwen2.5:14b) answered in 2.1 s; 412 tokens; $0"
     ) in html
-    assert "passed by: circuit open" in html
+    assert "skipped: circuit open" in html
     assert html.count('<rect class="waiting"') == 2
     assert "&quot;prompt_tokens&quot;: 112" in html
 

@@ -85,11 +85,11 @@ def test_one_filters_opens_a_request_reads_why_it_went_there_and_comes_back(
     expect(page.get_by_text("dead could not be reached").first).to_be_visible()
     why = page.get_by_role("region", name="Why it went there")
     expect(why).to_contain_text(
-        "Policy auto tries its tiers in this order: free (as the alias lists them), then direct (as the alias"
-        " lists them)."
+        "Policy auto, which holds where nobody names another, tries its tiers in this order: free (as the alias lists"
+        " them), then direct (as the alias lists them)."
     )
     expect(why).to_contain_text(
-        "rain/ok answered because what came before it failed or was passed by: dead/ok could not be reached."
+        "rain/ok answered because what came before it failed: dead/ok could not be reached."
     )
     expect(page.get_by_role("img", name=re.compile("of the whole time")).first).to_be_visible()
 

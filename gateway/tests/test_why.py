@@ -28,10 +28,13 @@ def revision() -> int:
                 "direct": {"name": "Direct", "billing": "paid", "rank": 2},
                 "premium": {"name": "Premium", "billing": "paid", "rank": 3},
             },
-            "policies": {"auto": {"steps": ["free", {"tier": "direct", "strategy": "cheapest"}]}},
+            "policies": {
+                "auto": {"steps": ["free", {"tier": "direct", "strategy": "cheapest"}]},
+                "free": {"steps": ["free"]},
+            },
             "providers": {slug: {"upstream": slug, **provider} for slug in ("sun", "moon", "star")},
             "deployments": {
-                "sun/small": deployment("sun", "free"),
+                "sun/small": deployment("sun", "free") | {"context_window": 1_000_000},
                 "sun/off": deployment("sun", "free") | {"enabled": False},
                 "moon/one": deployment("moon", "direct"),
                 "moon/two": deployment("moon", "direct"),
@@ -81,18 +84,19 @@ def test_the_order_of_the_policy_is_told_with_what_became_of_each(revision: int)
     assert story.sentences == (
         f"It was planned with catalogue revision {revision}.",
         "The name falls under the alias weather/*.",
-        "Policy auto tries its tiers in this order: free (as the alias lists them), then direct (the cheapest for this"
-        " request first).",
+        "Policy auto, which holds where nobody names another, tries its tiers in this order: free (as the alias lists"
+        " them), then direct (the cheapest for this request first).",
         "Which of several deployments in a tier comes first is decided anew for each request there; the log keeps the"
         " order in which they were tried, not the figures behind it.",
-        "moon/one answered because what came before it failed or was passed by: sun/small timed out; moon/two was"
-        " passed by: on hold after it limited our rate.",
+        "moon/one answered because what came before it failed or was skipped: sun/small timed out; moon/two was"
+        " skipped: on hold after it limited our rate.",
     )
     assert [(place.slug, place.what, place.answered) for place in story.places] == [
         ("sun/small", "timed out", False),
-        ("moon/two", "was passed by: on hold after it limited our rate", False),
+        ("moon/two", "was skipped: on hold after it limited our rate", False),
         ("moon/one", "answered", True),
     ]
+    assert story.deadline == "300 s to the first content, 600 s in all"
 
 
 def test_everything_left_out_before_the_first_attempt_is_told_with_its_reason(revision: int) -> None:
@@ -116,9 +120,24 @@ def test_what_the_log_does_not_know_is_not_guessed_at(revision: int) -> None:
 def test_a_provider_that_the_client_named_is_told(revision: int) -> None:
     story = told(revision, provider_filter="moon", deployment="moon/one", attempts=[attempt("moon/one")])
 
-    assert "The client asked for moon only." in story.sentences
+    assert "The client asked for moon only (x-rainymodel-provider)." in story.sentences
+    assert "Everything in free was left out, as told below." in " ".join(story.sentences)
     reasons = {place.slug: place.what for place in story.left_out}
     assert reasons["sun/small"] == "not the provider asked for (only moon was asked for)"
+
+
+def test_a_policy_that_the_client_named_is_told(revision: int) -> None:
+    sentence = " ".join(told(revision, policy="free", attempts=[attempt("sun/small")]).sentences)
+
+    assert "Policy free, which the client asked for (x-rainymodel-policy), tries its tiers" in sentence
+    assert "sun/small" not in sentence  # nothing says that it answered
+
+
+def test_what_is_too_small_is_told_with_the_size_it_was_asked_for(revision: int) -> None:
+    story = told(revision, input_tokens_estimate=3_000_000, attempts=[])
+    reasons = {place.slug: place.what for place in story.left_out}
+
+    assert "for an estimated 3,000,000)" in reasons["sun/small"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +147,7 @@ def test_a_provider_that_the_client_named_is_told(revision: int) -> None:
         ({"revision": 999}, "Its catalogue revision 999 is not kept any more, so only what happened can be told."),
         ({"requested_model": "gone", "attempts": []}, "cannot be planned again by this version (UnknownModel)"),
         ({"needs": ["audio"], "attempts": []}, "no deployment of the alias could take this request"),
-        ({"attempts": [attempt("sun/small", "timeout")]}, "everything in this order failed or was passed by"),
+        ({"attempts": [attempt("sun/small", "timeout")]}, "everything in this order failed."),
     ],
     ids=["never planned", "not kept", "not to be planned again", "nobody able", "all failed"],
 )  # fmt: skip

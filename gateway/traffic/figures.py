@@ -147,7 +147,7 @@ class ErrorCount:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Attempts at a deployment that failed with `word`, or were passed by (`skipped`), and who was asked next.
+    """Attempts at a deployment that failed with `word`, or were skipped (`skipped`), and who was asked next.
 
     `next_provider` is empty when nobody was.
     """

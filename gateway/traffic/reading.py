@@ -6,7 +6,7 @@
     by_provider(window)             → [ProviderFigures]   answers and failed attempts of each provider
     series(window, by="state")      → [Point]       figures over time, for each value of a dimension
     errors(window)                  → [ErrorCount]  how requests failed, the most frequent first
-    fallback_flow(window)           → [Step]        which attempts failed or were passed by, and who was asked next
+    fallback_flow(window)           → [Step]        which attempts failed or were skipped, and who was asked next
     saved.saved(window)             → Saved         the cost beside that of the cheapest premium model
 
 `user_id` and `key_id` leave one person's or key's requests (not for `by_provider`, `fallback_flow`, `saved`): windows
@@ -49,7 +49,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class ProviderFigures:
-    """What a provider answered, the attempts at it that failed, and how often it was passed by without one."""
+    """What a provider answered, the attempts at it that failed, and how often it was skipped without one."""
 
     provider: str
     figures: Figures
@@ -94,7 +94,7 @@ def by(
 
 
 def by_provider(window: Window) -> list[ProviderFigures]:
-    """Each provider that answered, failed or was passed by; the busiest first."""
+    """Each provider that answered, failed or was skipped; the busiest first."""
     figures = {group.names[0]: group.figures for group in by(window, "provider")}
     failed: dict[str, int] = defaultdict(int)
     skipped: dict[str, int] = defaultdict(int)
@@ -174,7 +174,7 @@ def errors(window: Window, *, user_id: str | None = None, key_id: UUID | None = 
 
 
 def fallback_flow(window: Window) -> list[Step]:
-    """Attempts that failed or were passed by, and who was asked next: the most frequent first, at most MOST_GROUPS."""
+    """Attempts that failed or were skipped, and who was asked next: the most frequent first, at most MOST_GROUPS."""
     return [Step(*row) for row in read_steps(window, tuple(STEPS.dimensions))[:MOST_GROUPS]]
 
 

@@ -179,7 +179,7 @@ class Fallbacks(APIView):
 
     @extend_schema(parameters=[forms.WindowFilter], responses=forms.Fallbacks)
     def get(self, request: Request) -> Response:
-        """Attempts that failed or were passed by, why, and who was asked next; operators."""
+        """Attempts that failed or were skipped, why, and who was asked next; operators."""
         asked = question(request, about_all=True)
         whole = reading.overview(asked.window).figures
         rows = [

@@ -156,7 +156,7 @@ class Errors(WindowRow):
 
 
 class StepRow(serializers.Serializer):
-    """Attempts that failed with `reason` or were passed by, and who was asked next; empty: nobody."""
+    """Attempts that failed with `reason` or were skipped, and who was asked next; empty: nobody."""
 
     provider = serializers.CharField()
     deployment = serializers.CharField()

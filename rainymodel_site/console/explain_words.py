@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.narrative import PASSED_BY, plain
+from gateway.narrative import SKIPPED, plain
 from rainymodel_site.console.explain_catalogue import Catalogue
 from routing.engine.plan import Plan, Rejection
 from routing.engine.snapshot import Price
@@ -26,7 +26,7 @@ UNKNOWN_PRICE = "price unknown"
 
 def sentence(rejection: Rejection) -> str:
     """`Its context window is too small: a window of 8192 tokens.`, and what to do where something can be done."""
-    words = plain(PASSED_BY, rejection.reason)
+    words = plain(SKIPPED, rejection.reason)
     detail = f": {rejection.detail}" if rejection.detail else ""
     advice = ADVICE.get(rejection.reason, "")
     return f"{words[:1].upper()}{words[1:]}{detail}. {advice}".strip()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from gateway.messages import error_for_query
-from gateway.narrative import PASSED_BY, plain
+from gateway.narrative import SKIPPED, plain
 from routing.engine.errors import RoutingError
 from routing.engine.health import Health
 from routing.engine.plan import plan
@@ -147,7 +147,7 @@ def chosen(snapshot: Snapshot, query: Query, health: Health, draw: float) -> Cho
 def nobody_left(rejected: tuple[Rejection, ...]) -> str:
     """The reasons of all that is left out, those that say most first, in words: `cannot do what was asked`."""
     words: Mapping[str, None] = dict.fromkeys(
-        PRETENDED if one.reason == "held" else plain(PASSED_BY, one.reason)
+        PRETENDED if one.reason == "held" else plain(SKIPPED, one.reason)
         for one in sorted(rejected, key=lambda one: (one.reason in DULL - {"held"}, one.reason))
     )
     return "; ".join(words) or "no deployment"

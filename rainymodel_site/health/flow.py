@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.narrative import FAILED, PASSED_BY, plain
+from gateway.narrative import FAILED, SKIPPED, plain
 from gateway.traffic.figures import Step
 
 NOBODY = "nobody"
@@ -112,7 +112,7 @@ def ribbons(
         one, other = begins[source], ends[target]
         begins[source] += count * thick[source]
         ends[target] += count * thin[target]
-        told = f"{source} {'was passed by' if kind == 'skipped' else 'failed'}, then {target}: {count:,}×"
+        told = f"{source} {'was skipped' if kind == 'skipped' else 'failed'}, then {target}: {count:,}×"
         yield Ribbon(ribbon_path(one, begins[source], other, ends[target]), kind, told)
 
 
@@ -129,6 +129,6 @@ def rows(steps: Iterable[Step]) -> list[Row]:
     """The most frequent first."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for step in steps:
-        reason = plain(PASSED_BY if step.skipped else FAILED, step.word)
+        reason = plain(SKIPPED if step.skipped else FAILED, step.word)
         counts[step.provider, reason, step.next_provider or NOBODY] += step.count
     return [Row(*names, count) for names, count in counts.most_common(30)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from routing.engine.snapshot import Deployment
 
 MANY_TIMES = 5.0
-UNNOTICED = 0.5  # seconds; nobody is passed by for being slower than that
+UNNOTICED = 0.5  # seconds; nobody is skipped for being slower than that
 ENOUGH = 20  # answers before there is a base at all
 HALF_LIFE = 86_400.0
 SAMPLE_EVERY = 1.0

@@ -25,7 +25,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A deployment that did not answer: `fault` of its attempt, None when it was passed by untried.
+    """A deployment that did not answer: `fault` of its attempt, None when it was skipped untried.
 
     `wait` is the seconds until it may be tried again, as far as anybody knows. `held_for` is the word of the
     outcome that put a held one on hold.
@@ -66,7 +66,7 @@ def of_attempts(plan: Plan, query: Query, passed: tuple[Passed, ...]) -> Verdict
     """At least one attempt was made and all failed.
 
     A fault that is the request's own matter is told as such only when every attempt ended in it, and, for
-    a context too long, when no deployment that may be larger was passed by for another reason.
+    a context too long, when no deployment that may be larger was skipped for another reason.
     """
     reasons = tuple(one.reason for one in passed)
     faults = {one.fault for one in passed if one.fault is not None}

@@ -1,4 +1,4 @@
-"""Who is passed by and for how long, what ends it, and how the client, the log and the output say so."""
+"""Who is skipped and for how long, what ends it, and how the client, the log and the output say so."""
 
 import subprocess
 import sys
@@ -93,7 +93,7 @@ def test_a_hold_tells_its_reason_and_ends_when_the_secret_changes(gateway, upstr
     assert "(locked is on hold for 5 minutes after it refused our credential)" in message(held)
     (decision,) = lines_of(log, held, "ROUTING DECISION")
     assert "nothing can answer (locked is on hold for 5 minutes after it refused our credential)" in decision
-    assert "– LOCKED: at-locked passed by, is on hold for 5 minutes" in lines_of(log, held, "–")[0]
+    assert "– LOCKED: at-locked skipped, is on hold for 5 minutes" in lines_of(log, held, "–")[0]
     (failed,) = lines_of(log, held, "REQUEST FAILED")
     assert failed.startswith("✗ REQUEST FAILED only/locked: 503 no_healthy_upstream (locked is on hold")
     assert running.row(held.headers["x-request-id"])["attempts"][0]["held_for"] == "credential_refused"
@@ -121,7 +121,7 @@ def test_when_another_answers_the_lines_say_who_was_passed_by(gateway):
 
     assert answer.status_code == 200
     assert "first/spent → rain rainy (" in lines_of(log, answer, "ROUTING DECISION")[0]
-    (passed,) = lines_of(log, answer, "passed by")
+    (passed,) = lines_of(log, answer, "skipped")
     assert "is on hold for 15 minutes after it said its quota is used up" in passed
     assert lines_of(log, answer, "← RAIN: ✓")
     assert "REQUEST FAILED" not in " ".join(lines_of(log, answer, " "))
