@@ -77,7 +77,11 @@ def chat_request(port: int, model: str, key: str = "", *, stream: bool = False) 
     """A chat completion of ordinary size as a whole HTTP request."""
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
     payload: dict[str, Any] = {"model": model, "messages": messages, "temperature": 0.2, "max_tokens": 400}
-    body = json.dumps(payload | {"stream": True} if stream else payload)
+    whole = {
+        "stream": True,
+        "max_tokens": 4000,
+    }  # the gateway ends an answer that is much longer than was asked for
+    body = json.dumps(payload | whole if stream else payload)
     authorization = f"Authorization: Bearer {key}\r\n" if key else ""
     return (
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{authorization}"

@@ -18,6 +18,7 @@ HEADERS = 200
 # What may wait behind a running request; a connection whose end hides behind more than this would go unnoticed.
 REQUESTS_AHEAD, BYTES_AHEAD = 100, 64 * 1024
 LINGER_SECONDS = 2.0  # until a connection is closed whose client was answered in the middle of its upload
+PARTING_SECONDS = 0.5  # that a kept connection stays open behind its last answer once the worker stops
 REFUSALS = {
     400: (b"Bad Request", "invalid_http", "This is not a valid HTTP/1.1 request."),
     403: (
@@ -157,9 +158,12 @@ class CarefulProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """The worker stops: no further request on this connection."""
-        self._keeps_alive = False
-        super().shutdown()
+        """The worker stops. A client that was not told so may be sending its next request just now: it gets a moment,
+        and an answer that says `connection: close`.
+        """
+        self.timeout_keep_alive = PARTING_SECONDS
+        if not self._unfinished():
+            self.loop.call_later(PARTING_SECONDS, self._part)
 
     def linger(self) -> None:
         """Send no more and read no more, and close in a moment: closed at once, unread bytes would reset the
@@ -201,6 +205,10 @@ class CarefulProtocol(HttpToolsProtocol):
         if self._running is None or self._running.response_complete:
             return waiting
         return [self._running, *waiting]
+
+    def _part(self) -> None:
+        if not self._unfinished() and not self._head_open:
+            self.transport.close()
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.head_seconds, self._too_slow)

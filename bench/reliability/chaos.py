@@ -132,9 +132,9 @@ async def rolling(ground: Ground, client: Client, seconds: float, streams: int) 
         "0 failed, 0 cut",
         f"{len(failed)} failed, {len(cut)} cut",
         not failed and not cut and replaced,
-        f"{len(asked):,} requests, {sum(map(len, streamed)):,} streams, all workers replaced"
-        if replaced
-        else "NOT ALL WORKERS WERE REPLACED",
+        f"{len(asked):,} requests, {sum(map(len, streamed)):,} streams, "
+        + ("all workers replaced" if replaced else "NOT ALL WORKERS WERE REPLACED")
+        + (f"; failed: {how_they_failed(failed)}; cut: {how_they_failed(cut)}" if failed or cut else ""),
     )
 
 

@@ -1,12 +1,14 @@
 """A stop and a replacement under load: what runs may finish, what comes is served, and every request has its row."""
 
 import asyncio
+import http.client
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -18,7 +20,7 @@ from rainymodel_site.tests.running import is_alive
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "rainymodel/auto", "messages": [{"role": "user", "content": "hi"}]}
-SHORT, LONG = "fake/slow:first=0,chunk=0.5,chunks=8", "fake/slow:first=0,chunk=0.5,chunks=900"
+SHORT, LONG = "fake/slow:first=0,chunk=0.2,chunks=20", "fake/slow:first=0,chunk=0.2,chunks=2000"
 
 
 @pytest.fixture
@@ -100,6 +102,32 @@ def test_an_upload_that_does_not_finish_is_cut_with_an_answer(tmp_path: Path):
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b'"code":"draining"' in answer
     assert code == 0
+
+
+@pytest.mark.fault("I07")
+def test_a_client_that_was_not_told_may_ask_once_more_on_its_connection(tmp_path: Path):
+    settings = {"RAINYMODEL_NOTICE_SECONDS": "0", "RAINYMODEL_DRAIN_SECONDS": "6"}
+    with live_gateway("uvicorn", tmp_path, **settings) as gateway:
+        client = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
+        idle = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
+        ask(idle, gateway, HELLO).read()
+        stream = ask(client, gateway, {**HELLO, "model": SHORT, "stream": True})
+        stream.read(1)
+        gateway.process.send_signal(signal.SIGTERM)
+        whole = stream.read()
+        again = ask(client, gateway, HELLO)
+
+        assert (stream.headers["connection"], whole[-8:]) == (None, b"[DONE]\n\n")
+        assert (again.status, again.headers["connection"]) == (200, "close")
+        assert idle.sock.recv(1) == b""  # whoever asks nothing is let go
+        assert gateway.process.wait(30) == 0
+
+
+def ask(client: http.client.HTTPConnection, gateway: LiveGateway, body: dict) -> http.client.HTTPResponse:
+    """A request on this very connection; the answer's body is yet to be read."""
+    headers = {**gateway.headers(), "Content-Type": "application/json"}
+    client.request("POST", CHAT, orjson.dumps(body), headers)
+    return client.getresponse()
 
 
 @contextmanager
