@@ -18,7 +18,7 @@ HEADERS = 200
 # What may wait behind a running request; a connection whose end hides behind more than this would go unnoticed.
 REQUESTS_AHEAD, BYTES_AHEAD = 100, 64 * 1024
 LINGER_SECONDS = 2.0  # until a connection is closed whose client was answered in the middle of its upload
-PARTING_SECONDS = 0.5  # that a kept connection stays open behind its last answer once the worker stops
+PARTING_SECONDS = 1  # that a kept connection stays open behind its last answer once the worker stops
 REFUSALS = {
     400: (b"Bad Request", "invalid_http", "This is not a valid HTTP/1.1 request."),
     403: (
