@@ -1,6 +1,7 @@
 """Performs the attempts that the engine's failover decides on: one deployment after the other, each at most once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,16 +29,20 @@ OUT_OF_TIME = Outcome(Fault.CLIENT, "timeout")
 
 
 class Attempt:
-    """One attempt at one deployment, from its first byte out to its outcome; it becomes one line of the log entry."""
+    """One attempt at one deployment, from its first byte out to its outcome; it becomes one line of the log entry.
 
-    def __init__(self, exchange: Exchange, deployment: Deployment, limit: float) -> None:
+    `enter`, then `answer`, then `finish`; an attempt that could not enter is over and leaves no line.
+    """
+
+    def __init__(self, exchange: Exchange, deployment: Deployment) -> None:
         services = exchange.services
         self.deployment = deployment
         self._exchange = exchange
         self.started = services.clock()
+        self.patience = deployment.limits.first_content
+        self._call = upstream_call(exchange, deployment, self.patience)
+        self._cut_short = False
         self._probe = services.live.begin(deployment)
-        self._call = upstream_call(exchange, deployment, limit)
-        self._cut_short = limit < deployment.limits.first_content
         self._place: Reservation | None = None
         self.first_content: float | None = None
         self._answer: Completion | UpstreamStream | None = None
@@ -62,6 +67,7 @@ class Attempt:
         finally:
             if self._place is None:
                 services.live.withdraw(self.deployment, probe=self._probe)
+        self.started = services.clock()
         return self._place is not None
 
     async def complete(self) -> Completion:
@@ -76,8 +82,13 @@ class Attempt:
         self.first_content = stream.first_content
         return stream
 
-    async def answer(self) -> Completion | UpstreamStream:
-        """A whole answer or an open stream, as was asked. Raises AttemptFailed, also for what nobody foresaw."""
+    async def answer(self, limit: float) -> Completion | UpstreamStream:
+        """A whole answer or an open stream, as was asked, its first content within `limit` seconds.
+
+        Raises AttemptFailed, also for what nobody foresaw.
+        """
+        if limit < self.patience:
+            self._call, self._cut_short = replace(self._call, first_content_limit=limit), True
         exchange = self._exchange
         exchange.services.lines.sent(
             exchange.call.request_id, self.deployment, self._call.dialect, stream=exchange.request.stream
@@ -168,21 +179,25 @@ class Answered:
 async def find_answer(exchange: Exchange) -> Answered:
     """Walk the plan until a deployment answers. Raises the GatewayError of the engine's verdict when none does."""
     services, failover = exchange.services, Failover(exchange.plan, exchange.query)
-    noted = 0
+    noted: list[Passed] = []
     while True:
-        now = services.clock()
-        remaining = exchange.first_content_by - now
-        candidate = None if exchange.late else failover.next(services.live.health, now)
-        noted = note_skipped(exchange, failover.passed, noted)
+        candidate = None if exchange.late else failover.next(services.live.health, services.clock())
+        note_skipped(exchange, failover.passed, noted)
         if candidate is None:
             break
-        limit = failover.time_for_attempt(remaining, candidate.deployment.limits.first_content)
-        attempt = Attempt(exchange, candidate.deployment, limit)
-        if not await attempt.enter():
+        attempt = Attempt(exchange, candidate.deployment)
+        try:
+            entered = await attempt.enter()
+        except BaseException:
+            failover.withdraw(candidate)
+            describe_walk(exchange, failover)
+            raise
+        if not entered:
             failover.withdraw(candidate)
             continue
+        limit = failover.time_for_attempt(exchange.first_content_by - attempt.started, attempt.patience)
         try:
-            answer = await attempt.answer()
+            answer = await attempt.answer(limit)
         except AttemptFailed as failed:
             attempt.finish(failed.outcome, failed.said)
             failover.failed(candidate, failed.outcome)
@@ -216,14 +231,16 @@ def describe_walk(exchange: Exchange, failover: Failover) -> None:
     progress.tried = failover.tried
 
 
-def note_skipped(exchange: Exchange, passed: tuple[Passed, ...], noted: int) -> int:
-    """Add the candidates skipped since the last look to the log entry; returns how many are noted."""
-    for one in passed[noted:]:
+def note_skipped(exchange: Exchange, passed: tuple[Passed, ...], noted: list[Passed]) -> None:
+    """Add the candidates skipped since the last look to the log entry, and all that passed since then to `noted`."""
+    for one in passed:
+        if any(one is each for each in noted):
+            continue
+        noted.append(one)
         if one.fault is None:
             held = {"held_for": one.held_for} if one.held_for else {}
             exchange.entry.attempts.append({**line_of(one.deployment, one.word), **held, "skipped": True})
             exchange.services.lines.skipped(exchange.call.request_id, one)
-    return len(passed)
 
 
 def line_of(deployment: Deployment, word: str) -> dict[str, Any]:

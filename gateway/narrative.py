@@ -64,7 +64,7 @@ ENDINGS_OF_CODES = {
     "internal_error": "the gateway itself failed, the client got {told}",
 }
 SECOND = 1000.0
-NOTICED = 50.0  # milliseconds of our own
+NOTICED = 100.0  # milliseconds
 
 
 class Row(Protocol):
@@ -136,15 +136,15 @@ def timing(attempt: dict[str, Any], name: str) -> float | None:
 def ending(row: Row) -> str:
     """What the client got, where the attempts do not say it."""
     if row.state == "ok":
-        return slow_here(row) if row.attempts else "answered"
+        return elsewhere(row) if row.attempts else "answered"
     sentence = ENDINGS_OF_CODES.get(row.error_code) or ENDINGS.get(row.state, "ended as {told}")
     return sentence.format(told=f"{row.status} {row.error_code}".strip(), after=after(row.total_ms))
 
 
-def slow_here(row: Row) -> str:
-    """Where the gateway itself kept the client waiting for longer than anybody would think."""
-    ours = (row.total_ms or 0.0) - sum(timing(attempt, "total_ms") or 0.0 for attempt in row.attempts)
-    return f"RainyModel itself took {duration(ours)}" if ours >= NOTICED else ""
+def elsewhere(row: Row) -> str:
+    """Time that no upstream took: the gateway's own, and the client's for sending and reading."""
+    besides = (row.total_ms or 0.0) - sum(timing(attempt, "total_ms") or 0.0 for attempt in row.attempts)
+    return f"{duration(besides)} outside the upstreams" if besides >= NOTICED else ""
 
 
 def account(row: Row) -> Iterator[str]:

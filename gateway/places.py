@@ -20,8 +20,7 @@ class Places:
         rule = self._rules.get(provider)
         if rule is None or rule.limit != limit:
             rule = self._rules[provider] = Rule(f"provider:{provider}", "running", limit, "provider")
-        demands = [(rule, 1)]
         try:
-            return self._ledger.try_reserve(demands) or await self._ledger.reserve(demands, looks=1)
+            return await self._ledger.reserve([(rule, 1)], looks=1)
         except Exceeded:
             return None

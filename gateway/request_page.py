@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from accounts.moments import moment_words
 from gateway.models import RequestLog
 from gateway.narrative import dollars, duration, narrate, timing, what_happened
 from gateway.why import Why, why
@@ -274,7 +275,7 @@ def price_start(starts: Any) -> str:
     """The day from which a price row counts; seconds since 1970 in the log."""
     if not isinstance(starts, int | float) or not 0 < starts < LATEST:
         return "the beginning" if starts == 0 else UNKNOWN
-    return f"{datetime.fromtimestamp(starts, UTC):%d %b %Y %H:%M} UTC"
+    return moment_words(datetime.fromtimestamp(starts, UTC))
 
 
 def headers(row: RequestLog) -> Section:

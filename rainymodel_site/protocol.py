@@ -164,6 +164,8 @@ class CarefulProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = PARTING_SECONDS
         if not self._unfinished():
             self.loop.call_later(PARTING_SECONDS, self._part)
+        elif self._running is not None and not self._running.response_started:
+            self._keeps_alive = self._running.keep_alive = False  # its own answer can still say so
 
     def linger(self) -> None:
         """Send no more and read no more, and close in a moment: closed at once, unread bytes would reset the
@@ -207,7 +209,9 @@ class CarefulProtocol(HttpToolsProtocol):
         return [self._running, *waiting]
 
     def _part(self) -> None:
-        if not self._unfinished() and not self._head_open:
+        if self._head_open:
+            self._refuse(408)
+        elif not self._unfinished():
             self.transport.close()
 
     def _start_timer(self) -> None:

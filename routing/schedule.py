@@ -1,6 +1,6 @@
 """Publishing at a time: the wish is a row, and whichever worker comes first carries it out, once."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -128,7 +128,7 @@ def _publish(found: ScheduledPublication) -> None:
 def _check_time(at: datetime) -> None:
     now = timezone.now()
     if at <= now:
-        raise NotScheduled(f"That time is past: it is {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC now.")
+        raise NotScheduled(f"That time is past: it is {timezone.localtime(now):%Y-%m-%d %H:%M %Z} now.")
     if at > now + LONGEST:
         raise NotScheduled("That is more than a year away.")
 

@@ -1,5 +1,6 @@
 """Signing in by a link that works once, and signing out."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -176,11 +177,8 @@ def test_a_link_to_sign_out_signs_nobody_out():
 
 def test_pages_load_nothing_from_elsewhere_and_hold_no_inline_script(link: str):
     for page in (Client().get("/signin/"), Client().get(link), Client().get("/signin/wrong")):
-        assert (
-            "<script" not in page.text
-            and "style=" not in page.text
-            and "//" not in page.text.replace("://", "")
-        )
+        own = re.sub(r'<script src="/static/rainymodel/\w+\.js"></script>', "", page.text)
+        assert "<script" not in own and "style=" not in own and "//" not in own.replace("://", "")
 
 
 def test_a_form_without_its_token_is_refused_and_no_log_line_holds_the_link(

@@ -66,15 +66,12 @@ class StateKeeper:
                 await self.tell(anyway=turn % REPORT_EVERY == 0)
                 if turn % READ_ORDERS_EVERY == 0:
                     await self.read_orders()
+                await self.report.write_running(self._services.live.running, anyway=turn % REPORT_EVERY == 0)
             await asyncio.sleep(EVERY)
 
     async def tell(self, *, anyway: bool = False) -> None:
-        """Write how every deployment stands and what runs, when that has changed.
-
-        Raises psycopg.Error, OSError or TimeoutError.
-        """
+        """Write how every deployment stands, when that has changed. Raises psycopg.Error, OSError or TimeoutError."""
         services, now = self._services, self._services.clock()
         live, deployments = services.live, services.store.current.deployments
         found = live.changes.sweep(live.health, deployments, now)
         await self.report.write(worth_telling(deployments, found, live.changes.tracks), now, anyway=anyway)
-        await self.report.write_running(live.running)

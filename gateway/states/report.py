@@ -59,10 +59,10 @@ class Report:
             done = await connection.execute(WRITE, (body, self._worker))
         self._written = told if done.rowcount == len(rows) else None
 
-    async def write_running(self, running: Mapping[str, int]) -> None:
-        """Say how many requests are at which provider, when that has changed. Raises psycopg.Error."""
+    async def write_running(self, running: Mapping[str, int], *, anyway: bool = False) -> None:
+        """Say how many requests are at which provider when that has changed, or `anyway`. Raises psycopg.Error."""
         told = {slug: count for slug, count in running.items() if count}
-        if told == self._running:
+        if told == self._running and not (anyway and told):
             return
         async with self._pool.connection(timeout=2) as connection:
             done = await connection.execute(RUNNING, (orjson.dumps(told).decode(), self._worker))

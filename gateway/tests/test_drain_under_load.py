@@ -21,6 +21,7 @@ from rainymodel_site.tests.running import is_alive
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "rainymodel/auto", "messages": [{"role": "user", "content": "hi"}]}
 SHORT, LONG = "fake/slow:first=0,chunk=0.2,chunks=20", "fake/slow:first=0,chunk=0.2,chunks=2000"
+LATE = "slow:first=1.5,chunk=0,chunks=1"
 
 
 @pytest.fixture
@@ -113,21 +114,30 @@ def test_a_client_that_was_not_told_may_ask_once_more_on_its_connection(tmp_path
         ask(idle, gateway, HELLO).read()
         stream = ask(client, gateway, {**HELLO, "model": SHORT, "stream": True})
         stream.read(1)
+        late = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
+        send(late, gateway, {**HELLO, "model": f"fake/{LATE}"})
+        assert gateway.upstreams["sun"].ledger.wait_until(lambda ledger: ledger.hits(LATE) == 1)
         gateway.process.send_signal(signal.SIGTERM)
         whole = stream.read()
         again = ask(client, gateway, HELLO)
 
         assert (stream.headers["connection"], whole[-8:]) == (None, b"[DONE]\n\n")
         assert (again.status, again.headers["connection"]) == (200, "close")
+        told = late.getresponse()  # it began before the stop, and its answer after it
+        assert (told.status, told.headers["connection"]) == (200, "close")
         assert idle.sock.recv(1) == b""  # whoever asks nothing is let go
         assert gateway.process.wait(30) == 0
 
 
 def ask(client: http.client.HTTPConnection, gateway: LiveGateway, body: dict) -> http.client.HTTPResponse:
     """A request on this very connection; the answer's body is yet to be read."""
+    send(client, gateway, body)
+    return client.getresponse()
+
+
+def send(client: http.client.HTTPConnection, gateway: LiveGateway, body: dict) -> None:
     headers = {**gateway.headers(), "Content-Type": "application/json"}
     client.request("POST", CHAT, orjson.dumps(body), headers)
-    return client.getresponse()
 
 
 @contextmanager

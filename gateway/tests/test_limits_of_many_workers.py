@@ -106,7 +106,7 @@ async def test_a_providers_places_are_shared_by_all_workers(gateway: LiveGateway
         ("narrow", "busy", True), ("rain", "", None),
     ]  # fmt: skip
     assert row["attempt_count"] == 1
-    assert sun.ledger.hits("crowded") == PLACES
+    assert await sun.ledger.until(lambda ledger: ledger.hits("crowded") == PLACES, timeout=10)
     assert running == PLACES
 
     for held in crowd:

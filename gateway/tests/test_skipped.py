@@ -4,14 +4,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.attempts import note_skipped
+from gateway.record import LogEntry
 from gateway.tests.live import PROJECT, LiveGateway, live_gateway
 from gateway.upstream.scripted import ScriptedUpstream, scripted_upstream
+from routing.engine.verdict import Passed
+from routing.tests.catalogue import deployment
 
 KEYED = {"credential_variable": "KEYED_API_KEY", "upstream": "keyed"}
 WALLED = {"base_url": "http://10.9.8.7:11434/v1", "address_class": "private", "upstream": "walled"}
@@ -170,3 +176,23 @@ def test_a_model_that_makes_no_embeddings_says_so_with_nothing_to_leave_out(gate
     assert message(answer) == (
         "Nothing behind only/locked makes embeddings. Choose another model; GET /v1/models lists the names."
     )
+
+
+def test_who_was_withdrawn_before_the_last_chance_is_noted_too():
+    class Lines:
+        def skipped(self, request_id: str, passed: Passed) -> None:
+            told.append(passed.deployment.slug)
+
+    told: list[str] = []
+    entry = LogEntry("0193b3a0-0000-7000-8000-000000000000", datetime.now(UTC))
+    exchange: Any = SimpleNamespace(
+        entry=entry, call=SimpleNamespace(request_id="r"), services=SimpleNamespace(lines=Lines())
+    )
+    first, second = Passed(deployment("a"), "circuit_open", 1.0), Passed(deployment("b"), "busy", 1.0)
+    noted: list[Passed] = []
+    note_skipped(exchange, (first,), noted)
+    note_skipped(exchange, (second,), noted)  # the first is asked after all, as the last chance
+    note_skipped(exchange, (second,), noted)
+
+    assert told == ["a", "b"]
+    assert [line["deployment"] for line in entry.attempts] == ["a", "b"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils import timezone
 
 from accounts.admin.forms import WordsField
 from accounts.models import ApiKey
@@ -80,6 +81,7 @@ class KeyForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.most = most
         row: ApiKey = self.instance
+        self.fields["expires_at"].label = f"Expires ({timezone.get_current_timezone_name()})"
         if row.expires_at is not None:  # the field in the page holds minutes
             self.initial["expires_at"] = row.expires_at.replace(second=0, microsecond=0)
         policies = TierPolicy.objects.order_by("name").values_list("name", flat=True)
