@@ -106,7 +106,9 @@ async def test_a_providers_places_are_shared_by_all_workers(gateway: LiveGateway
         ("narrow", "busy", True), ("rain", "", None),
     ]  # fmt: skip
     assert row["attempt_count"] == 1
-    assert await sun.ledger.until(lambda ledger: ledger.hits("crowded") == PLACES, timeout=10)
+    arrived = await sun.ledger.until(lambda ledger: ledger.hits("crowded") == PLACES, timeout=10)
+    rows = gateway.rows_where("requested_model = 'few/crowded'", count=CROWD - PLACES + 1, timeout=1)
+    assert arrived, [(str(each["worker"])[:4], [line["word"] for line in each["attempts"]]) for each in rows]
     assert running == PLACES
 
     for held in crowd:
