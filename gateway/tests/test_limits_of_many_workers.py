@@ -45,26 +45,30 @@ async def statuses(gateway: LiveGateway, key: str, model: str, each: int, **fiel
 
 def spent(gateway: LiveGateway, label: str) -> tuple[int, Decimal, int]:
     """How many rows a key has, what they cost together, and on how many workers they ran."""
-    with psycopg.connect(gateway.dsn) as connection:
-        row = connection.execute(
-            "SELECT count(*), coalesce(sum(cost_usd), 0), count(DISTINCT worker) FROM gateway_requestlog"
-            " WHERE key_label = %s",
-            (label,),
-        ).fetchone()
-    assert row is not None
-    return row
+    return one_row(
+        gateway,
+        "SELECT count(*), coalesce(sum(cost_usd), 0), count(DISTINCT worker) FROM gateway_requestlog"
+        " WHERE key_label = %s",
+        label,
+    )
 
 
 def booked(gateway: LiveGateway, label: str) -> int:
     """What the ledger has of a key's spending, in billionths of a US dollar."""
+    (amount,) = one_row(
+        gateway,
+        "SELECT coalesce(sum(amount), 0) FROM accounts_use u"
+        " JOIN accounts_apikey k ON u.name = 'key:' || k.id || ':day' WHERE k.label = %s",
+        label,
+    )
+    return int(amount)
+
+
+def one_row(gateway: LiveGateway, query: str, value: str) -> tuple:
+    """The one row of a query about this value."""
     with psycopg.connect(gateway.dsn) as connection:
-        row = connection.execute(
-            "SELECT coalesce(sum(amount), 0) FROM accounts_use u"
-            " JOIN accounts_apikey k ON u.name = 'key:' || k.id || ':day' WHERE k.label = %s",
-            (label,),
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+        (row,) = connection.execute(query, (value,)).fetchall()
+    return row
 
 
 @pytest.mark.fault("I17")
@@ -136,12 +140,11 @@ async def told_running(gateway: LiveGateway, provider: str, expected: int) -> in
     """How many requests the workers say are at a provider, once they say so many."""
     until = time.monotonic() + 10
     query = "SELECT coalesce(sum((running->>%s)::int), 0) FROM gateway_worker"
-    with psycopg.connect(gateway.dsn, autocommit=True) as connection:
-        while True:
-            ((told,),) = connection.execute(query, (provider,)).fetchall()
-            if told == expected or time.monotonic() > until:
-                return told
-            await asyncio.sleep(0.1)
+    while True:
+        (told,) = one_row(gateway, query, provider)
+        if told == expected or time.monotonic() > until:
+            return told
+        await asyncio.sleep(0.1)
 
 
 def test_workers_that_were_taken_for_dead_go_on(gateway: LiveGateway):
